@@ -1,0 +1,1 @@
+//! The REPL: an api client like any other. Forbids knowing the node.

@@ -1,0 +1,11 @@
+//! Specs, valid by construction: what `config` produces and the shells run. Knows no TOML.
+
+mod agent;
+mod supervisor;
+mod tree;
+
+pub use agent::{
+    AgentSpec, Backoff, DepsScope, Entry, MailboxSpec, Mode, Program, UsageLimits, WhenFull,
+};
+pub use supervisor::{AutoShutdown, Restart, Shutdown, Strategy, SupervisorSpec};
+pub use tree::{ChildRef, TreeSpec};

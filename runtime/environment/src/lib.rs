@@ -1,0 +1,1 @@
+//! The Python environment of agents: interpreter, lock, build, embedded SDK. Keeps its building out of everything else.

@@ -1,0 +1,1 @@
+//! Operating-system processes: spawn, pipes, reaping, groups. Forbids actors and the protocol.
