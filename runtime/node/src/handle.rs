@@ -1,0 +1,265 @@
+//! [`NodeHandle`]: the one API of a node. Faces go through it and never past it.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use synapse_core::fault::{Fault, FaultCode};
+use synapse_core::spec::UsageLimits;
+use tokio::sync::broadcast;
+
+use crate::view::{ActionOutcome, AgentDetail, LogLine, NodeEvent, NodeStatus, SessionView};
+
+/// The number of a run, unique in its node. Its text form is `r-17`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RunId(pub u64);
+
+impl fmt::Display for RunId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "r-{}", self.0)
+    }
+}
+
+impl std::str::FromStr for RunId {
+    type Err = Fault;
+
+    fn from_str(text: &str) -> Result<Self, Fault> {
+        text.strip_prefix("r-")
+            .and_then(|digits| digits.parse().ok())
+            .map(Self)
+            .ok_or_else(|| {
+                Fault::new(
+                    FaultCode::InvalidInput,
+                    format!("{text:?} is not a run id; one looks like r-17"),
+                )
+            })
+    }
+}
+
+/// One call to an agent.
+#[derive(Clone, Debug, Default)]
+pub struct CallRequest {
+    /// A prompt (a string) or any JSON value that the agent takes.
+    pub input: Value,
+    /// Whether chunks are wanted.
+    pub stream: bool,
+    /// The conversation that this call continues.
+    pub session: Option<String>,
+    /// Dependencies: what JSON can fill of the agent's `deps_type`.
+    pub deps: Option<Value>,
+    /// Messages before this call, as the JSON bytes of a list; not together with `session`.
+    pub history: Option<Vec<u8>>,
+    /// Another model for this call.
+    pub model: Option<String>,
+    /// Model settings for this call.
+    pub settings: Option<Map<String, Value>>,
+    /// Instructions for this call.
+    pub instructions: Option<String>,
+    /// Usage limits for this call.
+    pub usage_limits: Option<UsageLimits>,
+    /// The longest that queue and run may take; the agent's `call_timeout` at most.
+    pub timeout: Option<Duration>,
+}
+
+/// What a finished run gave.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunOutcome {
+    /// The run.
+    pub run: RunId,
+    /// The agent's name.
+    pub agent: String,
+    /// The incarnation that executed it.
+    pub incarnation: u64,
+    /// The output: a string, or any JSON value.
+    pub output: Value,
+    /// Usage as the agent reports it: a JSON object, or null.
+    pub usage: Value,
+    /// From the call's arrival to its end.
+    pub duration: Duration,
+}
+
+/// What comes out of a run, in order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RunEvent {
+    /// An incarnation took the call.
+    Started {
+        /// Which.
+        incarnation: u64,
+    },
+    /// A piece of text.
+    Text {
+        /// Counts chunks of the run from 0.
+        seq: u64,
+        /// The text.
+        text: String,
+    },
+    /// Something other than text: a tool call, a tool's result, thinking.
+    Item {
+        /// Counts chunks of the run from 0.
+        seq: u64,
+        /// A JSON object with a `type`.
+        data: Map<String, Value>,
+    },
+    /// The end; nothing follows.
+    Finished(Result<RunOutcome, Fault>),
+}
+
+/// A run under way. Dropping it cancels the run.
+#[derive(Debug)]
+pub struct Run {
+    id: RunId,
+}
+
+impl Run {
+    /// Its number.
+    #[must_use]
+    pub const fn id(&self) -> RunId {
+        self.id
+    }
+
+    /// The next event; `None` after [`RunEvent::Finished`]. Cancel-safe.
+    pub async fn next(&mut self) -> Option<RunEvent> {
+        None
+    }
+
+    /// Asks the run to end. Its last event still comes, a `cancelled` fault in general.
+    pub fn cancel(&self) {}
+}
+
+/// A running node. Cheap to clone; the node lives until [`NodeHandle::shutdown`] or the end of its
+/// tree, not until the last handle.
+#[derive(Clone, Debug)]
+pub struct NodeHandle {}
+
+impl NodeHandle {
+    /// The node and everything in it, now.
+    #[must_use]
+    pub fn status(&self) -> NodeStatus {
+        unimplemented()
+    }
+
+    /// Waits until every agent is ready or down for good.
+    ///
+    /// # Errors
+    /// `deadline_exceeded` names the agents that are not.
+    pub async fn wait_settled(&self, timeout: Duration) -> Result<NodeStatus, Fault> {
+        let _ = timeout;
+        unimplemented()
+    }
+
+    /// One agent with everything that is known of it.
+    ///
+    /// # Errors
+    /// `agent_not_found`, with the nearest name in the details.
+    pub fn agent(&self, name: &str) -> Result<AgentDetail, Fault> {
+        let _ = name;
+        unimplemented()
+    }
+
+    /// Makes a call; its events come from the [`Run`].
+    ///
+    /// # Errors
+    /// A fault of the catalogue where the call is refused: unknown agent, full mailbox, stopped
+    /// agent, bad request.
+    pub async fn start_run(&self, agent: &str, request: CallRequest) -> Result<Run, Fault> {
+        let _ = (agent, request);
+        unimplemented()
+    }
+
+    /// Makes a call and waits for its outcome.
+    ///
+    /// # Errors
+    /// Any fault of the catalogue.
+    pub async fn call(&self, agent: &str, request: CallRequest) -> Result<RunOutcome, Fault> {
+        let _ = (agent, request);
+        unimplemented()
+    }
+
+    /// Cancels a run by its number; false where no such run is under way.
+    #[must_use]
+    pub fn cancel(&self, run: RunId) -> bool {
+        let _ = run;
+        false
+    }
+
+    /// Stops and starts agents. Targets are names, globs, or supervisors for their subtrees.
+    ///
+    /// # Errors
+    /// `agent_not_found` where a target matches nothing; then nothing was done.
+    pub async fn restart(&self, targets: &[String]) -> Result<Vec<ActionOutcome>, Fault> {
+        let _ = targets;
+        unimplemented()
+    }
+
+    /// Stops agents until they are started again.
+    ///
+    /// # Errors
+    /// `agent_not_found` where a target matches nothing; then nothing was done.
+    pub async fn stop(&self, targets: &[String]) -> Result<Vec<ActionOutcome>, Fault> {
+        let _ = targets;
+        unimplemented()
+    }
+
+    /// Starts agents that are stopped or failed.
+    ///
+    /// # Errors
+    /// `agent_not_found` where a target matches nothing; then nothing was done.
+    pub async fn start(&self, targets: &[String]) -> Result<Vec<ActionOutcome>, Fault> {
+        let _ = targets;
+        unimplemented()
+    }
+
+    /// Sends SIGKILL to agents' processes: a crash, to see them come back.
+    ///
+    /// # Errors
+    /// `agent_not_found` where a target matches nothing; then nothing was done.
+    pub async fn kill(&self, targets: &[String]) -> Result<Vec<ActionOutcome>, Fault> {
+        let _ = targets;
+        unimplemented()
+    }
+
+    /// The last lines of an agent's log, oldest first, and a receiver of those that follow.
+    ///
+    /// # Errors
+    /// `agent_not_found`.
+    pub fn logs(
+        &self,
+        agent: &str,
+        previous: bool,
+        tail: usize,
+    ) -> Result<(Vec<LogLine>, broadcast::Receiver<LogLine>), Fault> {
+        let _ = (agent, previous, tail);
+        unimplemented()
+    }
+
+    /// The last events, oldest first, and a receiver of those that follow.
+    #[must_use]
+    pub fn events(&self, tail: usize) -> (Vec<NodeEvent>, broadcast::Receiver<NodeEvent>) {
+        let _ = tail;
+        unimplemented()
+    }
+
+    /// A conversation.
+    #[must_use]
+    pub fn session(&self, id: &str) -> Option<SessionView> {
+        let _ = id;
+        None
+    }
+
+    /// Forgets a conversation; false where there is none.
+    #[must_use]
+    pub fn drop_session(&self, id: &str) -> bool {
+        let _ = id;
+        false
+    }
+
+    /// Begins an ordered stop of the whole tree; returns at once.
+    pub fn shutdown(&self) {}
+
+    /// Waits for the end of the tree, however it comes.
+    pub async fn ended(&self) {}
+}
+
+fn unimplemented() -> ! {
+    std::process::abort()
+}

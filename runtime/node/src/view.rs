@@ -1,0 +1,293 @@
+//! What a node shows of itself: plain values, taken at one moment. Knows no wire format.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use synapse_core::exit::ExitReason;
+use synapse_core::spec::{AgentSpec, Strategy};
+
+/// Where an agent's incarnation stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AgentState {
+    /// Its process is being started, or loads its program.
+    Starting,
+    /// It takes calls.
+    Ready,
+    /// It ended and waits for its restart.
+    Backoff,
+    /// It finishes its runs and takes no new ones.
+    Draining,
+    /// It is being ended.
+    Stopping,
+    /// It is down because somebody stopped it, or because it finished.
+    Stopped,
+    /// It is down because it crashed and is not restarted.
+    Failed,
+}
+
+impl AgentState {
+    /// The stable word of status and events.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Ready => "ready",
+            Self::Backoff => "backoff",
+            Self::Draining => "draining",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// How an incarnation ended, with its evidence.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExitView {
+    /// Why.
+    pub reason: ExitReason,
+    /// When, RFC 3339 in UTC.
+    pub at: String,
+    /// Which incarnation it was.
+    pub incarnation: u64,
+    /// Its process, where there was one.
+    pub pid: Option<u32>,
+    /// How long it lived.
+    pub uptime: Duration,
+    /// The last lines of its stderr.
+    pub stderr_tail: Vec<String>,
+    /// The Python traceback that it reported, if any.
+    pub traceback: Option<String>,
+    /// Its largest resident size, in bytes.
+    pub peak_resident_bytes: Option<u64>,
+    /// The runs that were in flight.
+    pub runs_in_flight: Vec<RunIdText>,
+}
+
+/// A run id as text, e.g. `r-17`.
+pub type RunIdText = String;
+
+/// One process of an agent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReplicaView {
+    /// 0 for the first.
+    pub index: usize,
+    /// Where it stands.
+    pub state: AgentState,
+    /// The number of its present or last incarnation.
+    pub incarnation: Option<u64>,
+    /// Its process.
+    pub pid: Option<u32>,
+    /// Time since it became ready.
+    pub uptime: Option<Duration>,
+    /// Runs that it executes now.
+    pub in_flight: usize,
+    /// From spawn to ready, of its present or last incarnation.
+    pub start_took: Option<Duration>,
+}
+
+/// An agent, as `status` shows it. The fields without a replica are those of replica 0.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AgentView {
+    /// Its name.
+    pub name: String,
+    /// Its place, e.g. `root/research/writer`.
+    pub path: String,
+    /// Restarts since the node started, all replicas.
+    pub restarts: u64,
+    /// Calls that wait in its mailbox.
+    pub queued: usize,
+    /// The mailbox's size.
+    pub mailbox: usize,
+    /// `run`, `run_stream`, `run_sync`, or `function`; `None` before the first ready.
+    pub mode: Option<String>,
+    /// The last exit of any replica.
+    pub last_exit: Option<ExitView>,
+    /// Its processes; never empty.
+    pub replicas: Vec<ReplicaView>,
+    /// What the program said of itself when it became ready: a JSON object, or null.
+    pub manifest: Value,
+}
+
+/// An agent with everything that `inspect` shows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AgentDetail {
+    /// What `status` shows.
+    pub view: AgentView,
+    /// Its spec.
+    pub spec: AgentSpec,
+    /// The last exits, newest first.
+    pub exits: Vec<ExitView>,
+}
+
+/// A supervisor, as `status` shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SupervisorView {
+    /// Its name.
+    pub name: String,
+    /// Its place, e.g. `root/research`.
+    pub path: String,
+    /// Which siblings a crash concerns.
+    pub strategy: Strategy,
+    /// Restarts that count now.
+    pub restarts_in_period: u32,
+    /// More than this many and it gives up.
+    pub intensity: u32,
+    /// The window.
+    pub period: Duration,
+    /// Its children's names in start order.
+    pub children: Vec<String>,
+}
+
+/// The node and everything in it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NodeStatus {
+    /// The node's name.
+    pub node: String,
+    /// Its process.
+    pub pid: u32,
+    /// The version of the runtime.
+    pub version: &'static str,
+    /// Time since it started.
+    pub uptime: Duration,
+    /// Agents in start order.
+    pub agents: Vec<AgentView>,
+    /// Supervisors, parents before children.
+    pub supervisors: Vec<SupervisorView>,
+}
+
+/// What an operator's action did to one agent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ActionOutcome {
+    /// The agent.
+    pub agent: String,
+    /// Whether it did what was asked.
+    pub ok: bool,
+    /// A line for people, e.g. `sent SIGKILL to assistant #1 (pid 4121)`.
+    pub message: String,
+    /// The process concerned.
+    pub pid: Option<u32>,
+    /// The incarnation concerned.
+    pub incarnation: Option<u64>,
+}
+
+/// Where a log line came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LogStream {
+    /// The process's stderr (and its stdout, which is sent there).
+    Stderr,
+    /// A log frame of the SDK.
+    Log,
+    /// The runtime, about this agent.
+    Runtime,
+}
+
+/// One line of an agent's log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LogLine {
+    /// When, RFC 3339 in UTC.
+    pub at: String,
+    /// Whose.
+    pub agent: String,
+    /// Which incarnation's.
+    pub incarnation: u64,
+    /// Where it came from.
+    pub stream: LogStream,
+    /// `debug`, `info`, `warning` or `error`.
+    pub level: String,
+    /// The line, without its end.
+    pub text: String,
+}
+
+/// The kinds of [`NodeEvent`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EventKind {
+    /// The node is up, all agents were started.
+    NodeStarted,
+    /// The node begins to stop.
+    NodeStopping,
+    /// An agent's process was started.
+    AgentStarting,
+    /// An agent takes calls.
+    AgentReady,
+    /// An agent's incarnation ended.
+    AgentExited,
+    /// Its supervisor will start it again.
+    AgentRestarting,
+    /// It is down and stays so.
+    AgentDown,
+    /// An operator did something.
+    Operator,
+    /// A supervisor gave up.
+    SupervisorGaveUp,
+    /// A crash report with OTP's four keys.
+    CrashReport,
+}
+
+impl EventKind {
+    /// The stable word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NodeStarted => "node_started",
+            Self::NodeStopping => "node_stopping",
+            Self::AgentStarting => "agent_starting",
+            Self::AgentReady => "agent_ready",
+            Self::AgentExited => "agent_exited",
+            Self::AgentRestarting => "agent_restarting",
+            Self::AgentDown => "agent_down",
+            Self::Operator => "operator",
+            Self::SupervisorGaveUp => "supervisor_gave_up",
+            Self::CrashReport => "crash_report",
+        }
+    }
+}
+
+/// Something that happened in the node.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NodeEvent {
+    /// Grows by one from event to event.
+    pub seq: u64,
+    /// When, RFC 3339 in UTC.
+    pub at: String,
+    /// What.
+    pub kind: EventKind,
+    /// The agent concerned.
+    pub agent: Option<String>,
+    /// The supervisor concerned.
+    pub supervisor: Option<String>,
+    /// The incarnation concerned.
+    pub incarnation: Option<u64>,
+    /// A line for people, e.g. `assistant #1 killed by signal 9 after 41 s; restarting (1/3 in 5s)`.
+    pub message: String,
+    /// More: a JSON object.
+    pub data: Value,
+}
+
+/// One exchange of a conversation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Turn {
+    /// What was asked.
+    pub prompt: Value,
+    /// What was answered; the part that came where it was cancelled or crashed.
+    pub answer: Value,
+    /// When, RFC 3339 in UTC.
+    pub at: String,
+    /// Whether the answer is only a part.
+    pub partial: bool,
+}
+
+/// A conversation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SessionView {
+    /// Its id, chosen by the caller.
+    pub id: String,
+    /// The agent that it is with.
+    pub agent: String,
+    /// The exchanges, oldest first.
+    pub turns: Vec<Turn>,
+    /// Messages in the history.
+    pub messages: u64,
+    /// Bytes that the history takes.
+    pub bytes: usize,
+}
