@@ -1,1 +1,28 @@
-//! Operating-system processes: spawn, pipes, reaping, groups. Forbids actors and the protocol.
+//! Operating-system processes: spawn, pipes, reaping, groups. It refuses to know what a process is
+//! for: no actor, no protocol, no agent.
+//!
+//! - [`Spawner`] forks every process from one thread that lives as long as its children, because
+//!   the kernel's parent-death signal follows the thread that forked.
+//! - [`Child`] is what comes back: three pipes, an [`ExitWatch`] and a [`ProcessGroup`].
+//! - Death is decided by the wait status, never by end of file: a grandchild may hold a pipe. One
+//!   reaper waits for every child, so that no handle has to be kept for a process to be reaped.
+//! - Whatever is left of a process group when its leader dies is killed with it.
+#![warn(missing_docs)]
+
+mod child;
+mod command;
+mod exit;
+mod inspect;
+mod kernel;
+mod pipe;
+mod reaper;
+mod signal;
+mod spawner;
+
+pub use child::{Child, ExitWatch, ProcessGroup, SignalError};
+pub use command::{Command, SpawnError};
+pub use exit::{Exit, ExitStatus};
+pub use inspect::{is_alive, resident_bytes};
+pub use pipe::pipe_size;
+pub use signal::{Signal, signal_name};
+pub use spawner::Spawner;

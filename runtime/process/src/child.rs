@@ -1,0 +1,184 @@
+//! A started process as its owner sees it. It refuses to know what flows through its pipes.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustix::process::{Pid, kill_process, kill_process_group};
+use tokio::sync::watch;
+
+use crate::exit::Exit;
+use crate::kernel;
+use crate::signal::Signal;
+use crate::spawner::Spawner;
+
+/// A running process. Its parts may be moved apart; the process lives as long as `group` does.
+#[derive(Debug)]
+pub struct Child {
+    /// Its number, and that of its group.
+    pub pid: u32,
+    /// The writing end of its stdin, non-blocking.
+    pub stdin: OwnedFd,
+    /// The reading end of its stdout, non-blocking.
+    pub stdout: OwnedFd,
+    /// The reading end of its stderr, non-blocking.
+    pub stderr: OwnedFd,
+    /// Tells when and how it ended.
+    pub exit: ExitWatch,
+    /// The guard that kills it when dropped.
+    pub group: ProcessGroup,
+}
+
+/// Tells when and how a process ended. Clones see the same end; dropping it changes nothing.
+#[derive(Clone, Debug)]
+pub struct ExitWatch(watch::Receiver<Option<Exit>>);
+
+impl ExitWatch {
+    /// Waits for the end. Cancel-safe, and may be called again after it has answered.
+    pub async fn wait(&mut self) -> Exit {
+        match self.0.wait_for(Option::is_some).await.map(|exit| *exit) {
+            Ok(Some(exit)) => exit,
+            // The reaper announces an end before it forgets a process, so this is not reached.
+            Ok(None) | Err(_) => kernel::unknown_exit(),
+        }
+    }
+
+    /// The end, if it has come.
+    pub fn now(&self) -> Option<Exit> {
+        *self.0.borrow()
+    }
+}
+
+/// Owns a process group: dropping it kills the whole group with SIGKILL.
+#[derive(Debug)]
+pub struct ProcessGroup {
+    life: Arc<Life>,
+    /// Keeps the forking thread: its end would kill the child (PR_SET_PDEATHSIG).
+    _spawner: Spawner,
+}
+
+impl ProcessGroup {
+    pub(crate) fn new(life: Arc<Life>, spawner: Spawner) -> Self {
+        Self {
+            life,
+            _spawner: spawner,
+        }
+    }
+
+    /// Sends a signal to every process of the group.
+    pub fn signal(&self, signal: Signal) -> Result<(), SignalError> {
+        self.life.signal(signal, kill_process_group)
+    }
+
+    /// Sends a signal to the leader alone.
+    pub fn signal_leader(&self, signal: Signal) -> Result<(), SignalError> {
+        self.life.signal(signal, kill_process)
+    }
+
+    /// Kills every process of the group. One that is gone already is what was wanted.
+    pub fn kill(&self) {
+        if let Err(SignalError::Refused { source, .. }) = self.signal(Signal::KILL) {
+            tracing::warn!(pid = self.life.pid(), error = %source, "process group not killed");
+        }
+    }
+}
+
+impl Drop for ProcessGroup {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Why a signal was not sent.
+#[derive(Debug, thiserror::Error)]
+pub enum SignalError {
+    /// The process has ended and was reaped: its number may belong to another one now.
+    #[error("signal process {pid}: it has ended")]
+    Gone {
+        /// The number it had.
+        pid: u32,
+    },
+    /// The system refused.
+    #[error("send {signal} to process {pid}")]
+    Refused {
+        /// Its number.
+        pid: u32,
+        /// What was to be sent.
+        signal: Signal,
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// What the owner's guard and the reaper share. A process number is only valid until it is reaped,
+/// so that sending a signal and reaping exclude each other.
+#[derive(Debug)]
+pub(crate) struct Life {
+    pid: Pid,
+    reaped: Mutex<bool>,
+    exit: watch::Sender<Option<Exit>>,
+}
+
+impl Life {
+    pub(crate) fn new(pid: Pid) -> Self {
+        Self {
+            pid,
+            reaped: Mutex::new(false),
+            exit: watch::Sender::new(None),
+        }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid.as_raw_pid().unsigned_abs()
+    }
+
+    pub(crate) fn raw(&self) -> Pid {
+        self.pid
+    }
+
+    pub(crate) fn watch(&self) -> ExitWatch {
+        ExitWatch(self.exit.subscribe())
+    }
+
+    /// Called when the leader is known to be dead: kills what is left of its group while the
+    /// number is still its own, then reaps it and announces the end.
+    pub(crate) fn reap(&self) {
+        let mut reaped = self.reaped.lock().unwrap_or_else(PoisonError::into_inner);
+        if *reaped {
+            return;
+        }
+        if let Err(error) = kill_process_group(self.pid, rustix::process::Signal::KILL) {
+            // EPERM is how some systems say that nothing but the dead leader is in the group.
+            tracing::trace!(pid = self.pid(), %error, "nothing left to kill in the group");
+        }
+        let exit = kernel::wait(self.pid);
+        *reaped = true;
+        drop(reaped);
+        self.exit.send_replace(Some(exit));
+    }
+
+    fn signal(
+        &self,
+        signal: Signal,
+        send: impl FnOnce(Pid, rustix::process::Signal) -> rustix::io::Result<()>,
+    ) -> Result<(), SignalError> {
+        let pid = self.pid();
+        let reaped = self.reaped.lock().unwrap_or_else(PoisonError::into_inner);
+        if *reaped {
+            return Err(SignalError::Gone { pid });
+        }
+        let refused = |source: io::Error| SignalError::Refused {
+            pid,
+            signal,
+            source,
+        };
+        let known = rustix::process::Signal::from_named_raw(signal.as_raw())
+            .ok_or_else(|| refused(io::ErrorKind::InvalidInput.into()))?;
+        match send(self.pid, known) {
+            Ok(()) => Ok(()),
+            Err(rustix::io::Errno::SRCH) => Err(SignalError::Gone { pid }),
+            Err(errno) => Err(refused(errno.into())),
+        }
+    }
+}
