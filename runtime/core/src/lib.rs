@@ -8,6 +8,8 @@
 
 pub mod exit;
 pub mod fault;
+pub mod incarnation;
 pub mod name;
+pub mod provider;
 pub mod spec;
 pub mod time;
