@@ -1,0 +1,48 @@
+//! One agent in detail: what `/inspect` shows.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::status::{AgentStatus, LastExit};
+
+/// An agent's status, what it said of itself, what its spec says, and how its lives ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AgentDetail {
+    /// The same object as in the node's status.
+    pub status: AgentStatus,
+    /// What the agent's process said when it became ready (`docs/protocol.md`, `ready`); null before
+    /// the first time.
+    #[serde(default)]
+    pub manifest: Option<Value>,
+    /// What its declaration says.
+    pub spec: AgentSummary,
+    /// How its last incarnations ended, the latest first.
+    #[serde(default)]
+    pub last_exits: Vec<LastExit>,
+}
+
+/// The part of an agent's spec that people ask for.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AgentSummary {
+    /// `module:attribute`; null where the agent is declared without code.
+    pub entry: Option<String>,
+    /// The model that overrides the entry's; null where the entry's own is used.
+    pub model: Option<String>,
+    /// One sentence for people and for models.
+    pub description: Option<String>,
+    /// `permanent`, `transient` or `temporary`.
+    pub restart: String,
+    /// `brutal_kill`, `infinity` or a time such as `5s`.
+    pub shutdown: String,
+    /// Runs at once, for each replica.
+    pub concurrency: u32,
+    /// Calls that are written ahead of the free slots.
+    pub prefetch: u32,
+    /// How many replicas.
+    pub replicas: u32,
+    /// The longest that a call may take, queue and run together.
+    pub call_timeout_ms: Option<u64>,
+    /// `reject` or `wait`.
+    pub when_full: String,
+}
