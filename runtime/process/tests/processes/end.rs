@@ -1,0 +1,134 @@
+//! How an end is noticed and what is told of it.
+
+use std::time::Duration;
+
+use synapse_process::{Command, ExitStatus, Signal, is_alive, resident_bytes};
+use tokio::time::timeout;
+
+use crate::subject::{all, ended, is_reaped, lines, next_number, sh, spawner, start};
+
+#[tokio::test]
+async fn exit_code_is_told() {
+    let mut child = start("exit 7").await;
+    let exit = ended(&mut child.exit).await;
+    assert_eq!(exit.status, ExitStatus::Exited(7));
+    assert_eq!(exit.status.to_string(), "exited with code 7");
+    assert!(!exit.status.success());
+}
+
+#[tokio::test]
+async fn signal_is_told_by_name() {
+    let mut child = start("kill -SEGV $$").await;
+    let exit = ended(&mut child.exit).await;
+    assert!(
+        matches!(exit.status, ExitStatus::Signalled { signal: 11, .. }),
+        "{exit:?}"
+    );
+    assert!(
+        exit.status.to_string().starts_with("killed by SIGSEGV"),
+        "{}",
+        exit.status
+    );
+}
+
+#[tokio::test]
+async fn end_may_be_awaited_again_and_by_others() {
+    let mut child = start("read line; exit 3").await;
+    let mut other = child.exit.clone();
+    // An abandoned wait takes nothing away from the next one.
+    assert!(timeout(Duration::ZERO, child.exit.wait()).await.is_err());
+    assert_eq!(child.exit.now(), None);
+    drop(child.stdin);
+    let first = ended(&mut child.exit).await;
+    assert_eq!(first.status, ExitStatus::Exited(3));
+    assert_eq!(ended(&mut child.exit).await, first);
+    assert_eq!(ended(&mut other).await, first);
+    assert_eq!(other.now(), Some(first));
+}
+
+#[tokio::test]
+async fn grandchild_holding_stdout_does_not_delay_the_end() {
+    // setsid takes it out of the group, so that only the wait status can tell of the end.
+    let mut child = start("setsid sh -c 'echo $$; exec sleep 600' & read line; exit 0").await;
+    let mut out = lines(child.stdout);
+    let grandchild = next_number(&mut out).await;
+    drop(child.stdin);
+    assert!(ended(&mut child.exit).await.status.success());
+    assert!(
+        is_alive(grandchild),
+        "the test needs the grandchild to hold the pipe"
+    );
+    assert!(
+        timeout(Duration::ZERO, out.next_line()).await.is_err(),
+        "the pipe is still open"
+    );
+    let kill = Command::new("/bin/kill", "/").args(["-KILL".to_owned(), grandchild.to_string()]);
+    ended(&mut spawner().spawn(kill).await.unwrap().exit).await;
+}
+
+#[tokio::test]
+async fn peak_memory_and_processor_time_are_told() {
+    let script = "b = b'x' * (200 << 20)\nfor i in range(10**6): pass";
+    let command = Command::new("python3", "/")
+        .args(["-I", "-S", "-c", script])
+        .env([("PATH", std::env::var_os("PATH").unwrap())]);
+    let mut child = spawner().spawn(command).await.unwrap();
+    let exit = ended(&mut child.exit).await;
+    assert!(
+        exit.status.success(),
+        "{exit:?} {}",
+        all(child.stderr).await
+    );
+    assert!(exit.peak_resident_bytes.unwrap() > 200 << 20, "{exit:?}");
+    assert!(
+        exit.user_time + exit.system_time > Duration::ZERO,
+        "{exit:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_living_process_can_be_looked_at_and_a_dead_one_not() {
+    let mut child = start("read line").await;
+    assert!(is_alive(child.pid));
+    assert!(resident_bytes(child.pid).unwrap() > 0);
+    child.group.kill();
+    ended(&mut child.exit).await;
+    assert!(!is_alive(child.pid));
+    assert_eq!(resident_bytes(child.pid), None);
+    assert!(is_reaped(child.pid));
+}
+
+#[tokio::test]
+async fn signals_reach_it_and_a_reaped_one_is_never_signalled() {
+    let mut child =
+        start("trap 'exit 9' TERM; echo ready; while :; do sleep 600 & wait; done").await;
+    let mut out = lines(child.stdout);
+    assert_eq!(crate::subject::next_line(&mut out).await, "ready");
+    child.group.signal(Signal::TERMINATE).unwrap();
+    assert_eq!(ended(&mut child.exit).await.status, ExitStatus::Exited(9));
+    let error = child.group.signal(Signal::TERMINATE).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("signal process {}: it has ended", child.pid)
+    );
+}
+
+#[tokio::test]
+async fn two_hundred_at_once_all_end_with_their_own_code() {
+    let spawner = spawner();
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..200 {
+        let spawner = spawner.clone();
+        tasks.spawn(async move {
+            let mut child = spawner
+                .spawn(sh(&format!("exit {}", number % 100)))
+                .await
+                .unwrap();
+            (number % 100, ended(&mut child.exit).await.status)
+        });
+    }
+    while let Some(done) = tasks.join_next().await {
+        let (code, status) = done.unwrap();
+        assert_eq!(status, ExitStatus::Exited(code));
+    }
+}

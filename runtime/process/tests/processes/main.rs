@@ -1,0 +1,9 @@
+//! Real processes: how they start, end, are killed and leave nothing behind.
+
+mod end;
+mod group;
+mod parent;
+mod start;
+// cfg(test) tells clippy that these are tests too.
+#[cfg(test)]
+mod subject;
