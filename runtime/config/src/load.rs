@@ -1,0 +1,86 @@
+//! From a path to a [`Configuration`]: read, parse, check, in one pass over all mistakes.
+
+use std::io::Read;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::configuration::Configuration;
+use crate::document;
+use crate::finding::{ConfigErrors, Findings};
+use crate::problem::{Problem, Problems};
+
+/// Bytes of a configuration file that are read; a larger one is some other file.
+pub const FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// A usable file.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// What the file says.
+    pub configuration: Configuration,
+    /// What may surprise its author.
+    pub warnings: Findings,
+}
+
+/// Reads and checks the file at `path`.
+///
+/// # Errors
+/// Every mistake at once, or that the file cannot be read.
+pub fn load(path: &Path) -> Result<Loaded, ConfigErrors> {
+    let name = path.display().to_string();
+    let text = read(path).map_err(|problem| {
+        let mut problems = Problems::default();
+        problems.push(problem);
+        ConfigErrors(Findings::new(&name, "", problems))
+    })?;
+    parse(&text, path)
+}
+
+/// Checks `text` as if it stood in `file`; relative paths start in that file's folder.
+///
+/// # Errors
+/// Every mistake at once.
+pub fn parse(text: &str, file: &Path) -> Result<Loaded, ConfigErrors> {
+    let mut problems = Problems::default();
+    let _root = document::parse(text, &mut problems);
+    Err(ConfigErrors(Findings::new(
+        &file.display().to_string(),
+        text,
+        problems,
+    )))
+}
+
+/// The JSON Schema of the file, for editors.
+#[must_use]
+pub fn schema() -> Value {
+    Value::Null
+}
+
+fn read(path: &Path) -> Result<String, Problem> {
+    let failed = |error: &std::io::Error| {
+        let problem = Problem::error("", format!("the file cannot be read: {error}"));
+        if error.kind() == std::io::ErrorKind::NotFound {
+            problem.help(
+                "run synapse in a folder with a supervision.toml, or name one with --config FILE",
+            )
+        } else {
+            problem
+        }
+    };
+    let file = std::fs::File::open(path).map_err(|error| failed(&error))?;
+    let mut bytes = Vec::new();
+    file.take(FILE_BYTES_MAX.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(|error| failed(&error))?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > FILE_BYTES_MAX {
+        return Err(Problem::error("", "the file is larger than 1 MiB")
+            .help("a supervision.toml is a few kilobytes; is this the right file?"));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        Problem::error(
+            "",
+            format!("the file is not UTF-8 text: byte {valid} begins no character"),
+        )
+    })
+}

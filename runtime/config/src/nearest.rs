@@ -1,0 +1,49 @@
+//! "Did you mean": the allowed word that is nearest to what was written.
+
+/// Below this share of equal characters a suggestion confuses more than it helps.
+const LIKENESS_MIN: f64 = 0.6;
+
+/// The candidate most like `written`, if any is like it at all.
+pub(crate) fn nearest<'a>(
+    written: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let written = written.to_lowercase().replace('-', "_");
+    candidates
+        .into_iter()
+        .map(|candidate| (candidate, likeness(&written, &candidate.replace('-', "_"))))
+        .filter(|(_, likeness)| *likeness >= LIKENESS_MIN)
+        // `max_by` keeps the last of equals; the first in the table's order is meant.
+        .reduce(|best, next| if next.1 > best.1 { next } else { best })
+        .map(|(candidate, _)| candidate)
+}
+
+/// 1 for equal words; a word that contains the other (`retries`, `max_retries`) is like it.
+fn likeness(written: &str, candidate: &str) -> f64 {
+    let edits = strsim::normalized_damerau_levenshtein(written, &candidate.to_lowercase());
+    let shorter = written.len().min(candidate.len());
+    let contained = written.contains(candidate) || candidate.contains(written);
+    if contained && shorter >= 4 {
+        edits.max(LIKENESS_MIN)
+    } else {
+        edits
+    }
+}
+
+/// "did you mean `x`?", or nothing.
+pub(crate) fn did_you_mean<'a>(
+    written: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<String> {
+    nearest(written, candidates).map(|candidate| format!("did you mean `{candidate}`?"))
+}
+
+/// "`a`, `b` or `c`".
+pub(crate) fn alternatives(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    match quoted.split_last() {
+        None => String::new(),
+        Some((last, [])) => last.clone(),
+        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
+    }
+}
