@@ -312,7 +312,13 @@ async fn send(
 }
 
 fn to_body<T: serde::Serialize>(request: &T) -> Result<Vec<u8>, ClientError> {
-    serde_json::to_vec(request).map_err(|source| ClientError::Request { source })
+    let body = serde_json::to_vec(request).map_err(|source| ClientError::Request { source })?;
+    match body.len() > limits::REQUEST_BYTES_MAX {
+        true => Err(ClientError::RequestTooLong {
+            limit: limits::REQUEST_BYTES_MAX,
+        }),
+        false => Ok(body),
+    }
 }
 
 fn log_route(agent: &str, query: LogQuery) -> Route {

@@ -33,16 +33,20 @@ pub struct AgentSummary {
     pub description: Option<String>,
     /// `permanent`, `transient` or `temporary`.
     pub restart: String,
-    /// `brutal_kill`, `infinity` or a time such as `5s`.
+    /// `brutal_kill`, `infinity` or a time such as `5000ms`.
     pub shutdown: String,
     /// Runs at once, for each replica.
-    pub concurrency: u32,
+    pub concurrency: u64,
     /// Calls that are written ahead of the free slots.
-    pub prefetch: u32,
+    pub prefetch: u64,
     /// How many replicas.
-    pub replicas: u32,
-    /// The longest that a call may take, queue and run together.
-    pub call_timeout_ms: Option<u64>,
-    /// `reject` or `wait`.
+    pub replicas: u64,
+    /// What its mailbox does with a call too many: `reject` or `wait`.
     pub when_full: String,
+    /// The longest that a start may take.
+    pub start_timeout_ms: u64,
+    /// The longest that a call may take, queue and run together.
+    pub call_timeout_ms: u64,
+    /// How long cancelled code may go on before it costs the process its life.
+    pub cancel_grace_ms: u64,
 }

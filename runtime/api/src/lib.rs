@@ -32,4 +32,6 @@ pub use socket::{
     CONTROL_PATH_FILE, CONTROL_SOCKET_FILE, SOCKET_PATH_BYTES_MAX, fallback_path, fits, socket_path,
 };
 pub use sse::{EVENT_BYTES_MAX, SseError, SseEvent, SseParser};
-pub use status::{AgentStatus, LastExit, ReplicaStatus, STATUS_SCHEMA, Status, SupervisorStatus};
+pub use status::{
+    AgentStatus, LastExit, Program, ReplicaStatus, STATUS_SCHEMA, Status, SupervisorStatus,
+};

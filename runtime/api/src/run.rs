@@ -100,12 +100,12 @@ pub struct RunResult {
     /// The agent.
     pub agent: String,
     /// The incarnation that answered.
-    pub incarnation: Option<u64>,
+    pub incarnation: u64,
     /// The output: text, or what the agent's output type says.
     pub output: Value,
     /// Requests and tokens, where the agent has a model; null otherwise.
     #[serde(default)]
-    pub usage: Option<Map<String, Value>>,
+    pub usage: Value,
     /// From the call's arrival to its end, queue included.
     pub duration_ms: u64,
 }
@@ -113,14 +113,15 @@ pub struct RunResult {
 /// One event of a run's stream. The last is [`RunEvent::Result`] or [`RunEvent::Error`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum RunEvent {
-    /// The run has its name. It is sent first, when the run has an incarnation to run on.
+    /// An incarnation took the call; the first event, unless the run ends before it. It comes
+    /// again where the run moves to another incarnation before it began.
     Run {
         /// The run's name, for `cancel`.
         run: String,
         /// The agent.
         agent: String,
-        /// The incarnation that works on it; null where that is not known yet.
-        incarnation: Option<u64>,
+        /// The incarnation that works on it.
+        incarnation: u64,
     },
     /// A piece of the answer's text.
     Chunk {
@@ -252,8 +253,7 @@ impl RunEvent {
 struct RunStart {
     run: String,
     agent: String,
-    #[serde(default)]
-    incarnation: Option<u64>,
+    incarnation: u64,
 }
 
 #[derive(Deserialize)]
@@ -270,4 +270,102 @@ fn named(name: &str, value: Value) -> Value {
         object.extend(fields);
     }
     Value::Object(object)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn result() -> RunResult {
+        RunResult {
+            run: "r-1".into(),
+            agent: "echo".into(),
+            incarnation: 2,
+            output: json!({"a": [1, null]}),
+            usage: Value::Null,
+            duration_ms: 7,
+        }
+    }
+
+    #[test]
+    fn every_event_reads_back_as_itself() {
+        let call = ToolEvent {
+            seq: 1,
+            kind: "tool_call".into(),
+            name: Some("add".into()),
+            arguments: Some(json!({"a": 1})),
+            ..ToolEvent::default()
+        };
+        let events = [
+            RunEvent::Run {
+                run: "r-1".into(),
+                agent: "echo".into(),
+                incarnation: 2,
+            },
+            RunEvent::Chunk {
+                seq: 0,
+                text: "line\nline".into(),
+            },
+            RunEvent::Tool(call),
+            RunEvent::Result(result()),
+            RunEvent::Error(Fault::new("agent_crashed", "agent", "gone")),
+            RunEvent::Unknown {
+                name: "mood".into(),
+                data: json!({"event": "mood"}),
+            },
+        ];
+        for event in events {
+            let data = event.to_json().to_string();
+            assert_eq!(RunEvent::parse(event.name(), &data).unwrap(), event);
+        }
+    }
+
+    #[test]
+    fn only_a_result_and_an_error_are_the_end() {
+        assert!(RunEvent::Result(result()).is_last());
+        assert!(RunEvent::Error(Fault::new("cancelled", "caller", "")).is_last());
+        assert!(
+            !RunEvent::Chunk {
+                seq: 0,
+                text: String::new()
+            }
+            .is_last()
+        );
+    }
+
+    #[test]
+    fn null_is_an_input_and_an_absent_input_is_none() {
+        let null: RunRequest = serde_json::from_str(r#"{"input": null}"#).unwrap();
+        let absent: RunRequest = serde_json::from_str("{}").unwrap();
+        assert_eq!(
+            (null.input.clone(), absent.input),
+            (Some(Value::Null), None)
+        );
+        assert_eq!(serde_json::to_string(&null).unwrap(), r#"{"input":null}"#);
+    }
+
+    #[test]
+    fn the_list_of_fields_is_that_of_the_struct() {
+        let full = RunRequest {
+            prompt: Some(String::new()),
+            input: Some(Value::Null),
+            session: Some(String::new()),
+            deps: Some(Value::Null),
+            history: Some(Vec::new()),
+            model: Some(String::new()),
+            settings: Some(Map::new()),
+            instructions: Some(String::new()),
+            usage_limits: Some(Map::new()),
+            stream: true,
+            timeout_ms: Some(1),
+        };
+        let Value::Object(fields) = json!(full) else {
+            panic!("not an object")
+        };
+        let mut names: Vec<&str> = fields.keys().map(String::as_str).collect();
+        let mut listed = RunRequest::FIELDS.to_vec();
+        names.sort_unstable();
+        listed.sort_unstable();
+        assert_eq!(names, listed);
+    }
 }

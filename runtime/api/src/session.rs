@@ -1,6 +1,7 @@
 //! Conversations, as a person reads them back.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// One conversation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,10 +22,10 @@ pub struct SessionView {
 /// One question and its answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Turn {
-    /// What was asked; JSON where the input was not text.
-    pub prompt: String,
-    /// What was answered; JSON where the output was not text.
-    pub answer: String,
+    /// What was asked: text, or the input's JSON.
+    pub prompt: Value,
+    /// What was answered: text, or the output's JSON.
+    pub answer: Value,
     /// When, RFC 3339 in UTC.
     pub at: String,
     /// Whether the answer was cut off.

@@ -25,7 +25,8 @@ pub const SOCKET_PATH_BYTES_MAX: usize = if cfg!(target_os = "linux") { 107 } el
 const NAME_HASH_BYTES: usize = 8;
 
 /// Where the socket of this data directory is, for a client: what `control.path` says, or
-/// `control.sock`. Nothing says that anyone listens there.
+/// `control.sock`. Nothing says that anyone listens there. The path is the shortest that the
+/// directory has, as the server's is.
 ///
 /// # Errors
 /// `control.path` is there and cannot be read.
@@ -40,7 +41,11 @@ pub fn socket_path(data_dir: &Path) -> io::Result<PathBuf> {
             Ok(PathBuf::from(OsString::from_vec(bytes)))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Ok(data_dir.join(CONTROL_SOCKET_FILE))
+            let folder = data_dir.canonicalize();
+            Ok(folder
+                .as_deref()
+                .unwrap_or(data_dir)
+                .join(CONTROL_SOCKET_FILE))
         }
         Err(error) => Err(error),
     }

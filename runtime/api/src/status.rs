@@ -56,14 +56,58 @@ pub struct AgentStatus {
     pub queued: u64,
     /// How many calls its mailbox can hold.
     pub mailbox: u64,
-    /// `run`, `run_stream` or `run_sync`.
+    /// `run`, `run_stream`, `run_sync` or `function`; `unknown` until it was ready once and said so.
     pub mode: String,
+    /// What it said of itself when it became ready; null before that.
+    #[serde(default)]
+    pub program: Option<Program>,
     /// How its last incarnation ended; null where none has.
     #[serde(default)]
     pub last_exit: Option<LastExit>,
     /// Each replica.
     #[serde(default)]
     pub replicas: Vec<ReplicaStatus>,
+}
+
+/// What an agent's process said of its program, in short.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Program {
+    /// `pydantic_ai`, `function` or `declared`.
+    pub kind: String,
+    /// Whether its answers can come piece by piece.
+    pub streams: bool,
+    /// Its model; null where it has none.
+    pub model: Option<String>,
+    /// The name of its output's type; null where it answers in text.
+    pub output_name: Option<String>,
+    /// The fields of its output's type.
+    pub output_fields: Vec<String>,
+}
+
+impl Program {
+    /// The program in a few words for people, such as `returns Report {title, risk}`.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let mut words = Vec::new();
+        if let Some(output) = &self.output_name {
+            words.push(match self.output_fields.as_slice() {
+                [] => format!("returns {output}"),
+                fields => format!("returns {output} {{{}}}", fields.join(", ")),
+            });
+        } else if self.kind == "function" {
+            words.push("plain Python".to_owned());
+        }
+        if self.streams && self.output_name.is_none() {
+            words.push("streams".to_owned());
+        }
+        match (&self.model, self.output_name.is_some()) {
+            (Some(model), false) => words.push(format!("model {model}")),
+            (None, false) => words.push("no model".to_owned()),
+            (_, true) => {}
+        }
+        words.join(", ")
+    }
 }
 
 /// How an incarnation ended.
@@ -80,6 +124,21 @@ pub struct LastExit {
     /// The last lines that it wrote to stderr.
     #[serde(default)]
     pub stderr_tail: Vec<String>,
+    /// Its process; null where there was none.
+    #[serde(default)]
+    pub pid: Option<u32>,
+    /// How long it lived.
+    #[serde(default)]
+    pub uptime_ms: u64,
+    /// The Python traceback that it reported; null where it reported none.
+    #[serde(default)]
+    pub traceback: Option<String>,
+    /// Its largest resident size, in bytes; null where that is not known.
+    #[serde(default)]
+    pub peak_resident_bytes: Option<u64>,
+    /// The runs that were in flight.
+    #[serde(default)]
+    pub runs_in_flight: Vec<String>,
 }
 
 /// One replica of an agent.
@@ -97,6 +156,9 @@ pub struct ReplicaStatus {
     pub uptime_ms: Option<u64>,
     /// Runs that it works on.
     pub in_flight: u64,
+    /// From its spawn to ready; null where it was not ready yet.
+    #[serde(default)]
+    pub start_ms: Option<u64>,
 }
 
 /// One supervisor.
@@ -114,4 +176,45 @@ pub struct SupervisorStatus {
     pub intensity: u64,
     /// The period.
     pub period_ms: u64,
+    /// The names of its children, agents and supervisors, in the order of their start.
+    #[serde(default)]
+    pub children: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_described_as_in_the_first_minute() {
+        let assistant = Program {
+            kind: "pydantic_ai".into(),
+            streams: true,
+            model: Some("offline".into()),
+            ..Program::default()
+        };
+        let analyst = Program {
+            output_name: Some("Report".into()),
+            output_fields: vec!["title".into(), "risk".into()],
+            ..assistant.clone()
+        };
+        let echo = Program {
+            kind: "function".into(),
+            ..Program::default()
+        };
+        assert_eq!(assistant.describe(), "streams, model offline");
+        assert_eq!(analyst.describe(), "returns Report {title, risk}");
+        assert_eq!(echo.describe(), "plain Python, no model");
+    }
+
+    #[test]
+    fn a_reader_tolerates_fields_and_states_of_a_newer_node() {
+        let agent: AgentStatus = serde_json::from_str(
+            r#"{"name": "a", "path": "root/a", "state": "hibernated", "incarnation": null,
+                "pid": null, "restarts": 0, "uptime_ms": null, "in_flight": 0, "queued": 0,
+                "mailbox": 64, "mode": "run", "last_exit": null, "replicas": [], "colour": "blue"}"#,
+        )
+        .unwrap();
+        assert_eq!(agent.state, "hibernated");
+    }
 }

@@ -97,6 +97,12 @@ pub enum ClientError {
         /// Why.
         source: serde_json::Error,
     },
+    /// The request is longer than a node takes.
+    #[error("the request is longer than {limit} bytes")]
+    RequestTooLong {
+        /// [`super::limits::REQUEST_BYTES_MAX`].
+        limit: usize,
+    },
     /// The request cannot be sent over HTTP.
     #[error("form the request")]
     Form {
@@ -138,7 +144,9 @@ impl ClientError {
             Self::Connect(error) => error.exit_code(),
             Self::Lost { .. } | Self::Stopping => ExitCode::Unavailable,
             Self::TimedOut { .. } => ExitCode::DeadlineExceeded,
-            Self::Request { .. } | Self::Form { .. } => ExitCode::Data,
+            Self::Request { .. } | Self::RequestTooLong { .. } | Self::Form { .. } => {
+                ExitCode::Data
+            }
             Self::Answer { .. }
             | Self::Stream { .. }
             | Self::TooLong { .. }

@@ -21,6 +21,10 @@ pub const RUN_WAIT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// Without a byte on an event stream: three of the node's pings, so it is gone or stopped.
 pub const STREAM_SILENCE_MAX: Duration = Duration::from_secs(45);
 
+/// Bytes of a request's body: the longest frame of an agent (16 MiB) and a margin for the fields
+/// around the input. The gateway takes no more.
+pub const REQUEST_BYTES_MAX: usize = 17 * 1024 * 1024;
+
 /// Bytes of an answer: the longest frame of an agent (16 MiB), each byte of which JSON may escape
 /// to six, and its margin.
 pub const ANSWER_BYTES_MAX: usize = 97 * 1024 * 1024;
