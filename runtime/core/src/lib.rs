@@ -12,4 +12,5 @@ pub mod incarnation;
 pub mod name;
 pub mod provider;
 pub mod spec;
+pub mod supervisor;
 pub mod time;

@@ -1,0 +1,29 @@
+//! OTP's supervisor as a pure state machine: `event × time → actions`. Knows no actor and no clock.
+//!
+//! [`Supervisor`] is `one_for_one`, `one_for_all` and `rest_for_one`. What it is told comes in as
+//! [`Event`]s, what it decides goes out as [`Action`]s, and a shell does them in order. It never
+//! waits: a start or a stop is an action now and an event later, so that a stop is served in the
+//! middle of anything. `docs/supervision.md` has the rules.
+
+mod action;
+mod admin;
+mod backoff;
+mod child;
+mod children;
+mod event;
+mod intensity;
+mod machine;
+mod report;
+mod request;
+mod sequence;
+mod start_error;
+mod stopping;
+
+pub use action::{Action, Cause};
+pub use child::{ChildId, ChildKind, ChildSpec, ChildState};
+pub use event::{Event, TimerId, Token};
+pub use intensity::{INTENSITY_MAX, Intensity};
+pub use machine::{Flags, SpecError, Supervisor};
+pub use report::{Context, CrashReport, Offender};
+pub use request::{ChildInfo, Counts, Reply, Request, RequestError};
+pub use start_error::StartError;
