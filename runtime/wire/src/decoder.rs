@@ -1,0 +1,148 @@
+//! Bytes of one direction, cut anywhere, become frames. Refuses to know what the frames mean.
+//!
+//! The buffer holds what one read gives; for a frame longer than that it grows once, to exactly the
+//! frame, and shrinks back afterwards, so that an agent's memory does not remember its largest
+//! answer. Nothing is reserved for a length beyond `FRAME_BYTES_MAX`.
+
+use std::marker::PhantomData;
+
+use bytes::buf::Limit;
+use bytes::{Buf, BufMut, BytesMut};
+
+use crate::frame::Wire;
+use crate::limits::{FRAME_BYTES_MAX, HEADER_BYTES, READ_BYTES};
+use crate::violation::Violation;
+
+/// The decoder of one direction. After a violation it stays at it: there is no way to find the
+/// next frame.
+#[derive(Debug)]
+pub struct FrameDecoder<F> {
+    buffer: BytesMut,
+    violation: Option<Violation>,
+    frames: PhantomData<fn() -> F>,
+}
+
+impl<F: Wire> FrameDecoder<F> {
+    /// An empty decoder; it allocates with the first [`FrameDecoder::space`].
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            buffer: BytesMut::new(),
+            violation: None,
+            frames: PhantomData,
+        }
+    }
+
+    /// Where the next read goes (`reader.read_buf(&mut decoder.space())`): uninitialised space for
+    /// the rest of a large frame, else for `READ_BYTES`.
+    pub fn space(&mut self) -> Limit<&mut BytesMut> {
+        let space = match self.frame_bytes() {
+            Ok(Some(bytes)) if bytes > READ_BYTES => self.grow(bytes),
+            Ok(_) | Err(_) => self.settle(),
+        };
+        (&mut self.buffer).limit(space)
+    }
+
+    /// Takes bytes that were read elsewhere.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let mut space = self.space();
+            let (now, later) = rest.split_at(rest.len().min(space.remaining_mut()));
+            space.put_slice(now);
+            rest = later;
+            if matches!(self.frame_bytes(), Ok(Some(bytes)) if self.buffer.len() >= bytes) {
+                // Whole frames wait: what follows them only needs a place.
+                self.buffer.extend_from_slice(rest);
+                return;
+            }
+        }
+    }
+
+    /// The next whole frame, or nothing yet.
+    ///
+    /// # Errors
+    /// The rule that the bytes break, again and again.
+    pub fn next_frame(&mut self) -> Result<Option<F>, Violation> {
+        let decoded = match &self.violation {
+            Some(violation) => Err(violation.clone()),
+            None => self.decode(),
+        };
+        if let Err(violation) = &decoded {
+            self.violation = Some(violation.clone());
+            self.buffer = BytesMut::new();
+        }
+        decoded
+    }
+
+    /// Says whether the stream may end here.
+    ///
+    /// # Errors
+    /// [`Violation::TornFrame`] inside a frame.
+    pub fn end(&self) -> Result<(), Violation> {
+        match self.buffer.len() {
+            0 => Ok(()),
+            bytes => Err(Violation::TornFrame { bytes }),
+        }
+    }
+
+    /// Bytes that the decoder holds memory for.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.buffer.capacity()
+    }
+
+    fn decode(&mut self) -> Result<Option<F>, Violation> {
+        let Some(bytes) = self.frame_bytes()? else {
+            return Ok(None);
+        };
+        let Some(body) = self.buffer.get(HEADER_BYTES..bytes) else {
+            return Ok(None);
+        };
+        let frame = F::decode(body)?;
+        self.buffer.advance(bytes);
+        Ok(Some(frame))
+    }
+
+    /// The length of the frame at the front, header included, once its header is there.
+    fn frame_bytes(&self) -> Result<Option<usize>, Violation> {
+        let Some(header) = self.buffer.first_chunk::<HEADER_BYTES>() else {
+            return Ok(None);
+        };
+        let body = u32::from_be_bytes(*header);
+        match usize::try_from(body) {
+            Ok(body) if body <= FRAME_BYTES_MAX => Ok(Some(HEADER_BYTES.saturating_add(body))),
+            Ok(_) | Err(_) => Err(Violation::FrameTooLong { bytes: body.into() }),
+        }
+    }
+
+    /// Makes the buffer exactly large enough for a large frame; returns what is missing of it.
+    fn grow(&mut self, bytes: usize) -> usize {
+        let missing = bytes.saturating_sub(self.buffer.len());
+        if missing > self.buffer.capacity().saturating_sub(self.buffer.len()) {
+            let mut exact = BytesMut::with_capacity(bytes);
+            exact.extend_from_slice(&self.buffer);
+            self.buffer = exact;
+        }
+        missing
+    }
+
+    /// Brings the buffer back to the size of one read; returns the space in it.
+    fn settle(&mut self) -> usize {
+        if self.buffer.capacity() > 2 * READ_BYTES && self.buffer.len() < READ_BYTES {
+            let mut small = BytesMut::with_capacity(READ_BYTES);
+            small.extend_from_slice(&self.buffer);
+            self.buffer = small;
+        }
+        // Moves what is left of a frame to the front where that makes the space, else allocates.
+        self.buffer
+            .reserve(READ_BYTES.saturating_sub(self.buffer.len()).max(1));
+        self.buffer.capacity().saturating_sub(self.buffer.len())
+    }
+}
+
+impl<F: Wire> Default for FrameDecoder<F> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
