@@ -1,4 +1,4 @@
-"""Which tools the offline model calls for a prompt: those that the prompt names, in the order it names them.
+"""Which tools the offline model calls: those that the prompt names, in the order it names them.
 
 Knows names and descriptions of tools; nothing of how they are called.
 """
@@ -20,15 +20,15 @@ _SAME = {
     "subtract": {"minus"},
     "weather": {"forecast", "rain", "sunny"},
 }
-"""Other words for what tools are often called; enough that a question need not quote a function's name."""
+"""Other words for common tools, so that a question need not quote a function's name."""
 
 _FILLERS = {"get", "the", "a", "an", "of", "for", "my", "current", "do", "run", "fetch", "tool"}
 
 
 def called_for(prompt: str, names: Iterable[str], *, exact: bool = False) -> list[str]:
-    """The names that `prompt` mentions; `exact` asks for the whole name rather than for what it is about."""
+    """The names that `prompt` mentions; `exact` asks for the whole name, not what it is about."""
     lowered = prompt.lower()
-    words = [word for word in _WORD.findall(lowered.replace("_", " "))]
+    words: list[str] = _WORD.findall(lowered.replace("_", " "))
     places: list[tuple[int, str]] = []
     for name in names:
         place = _named(lowered, name) if exact else _meant(words, name)

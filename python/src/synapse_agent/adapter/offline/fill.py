@@ -15,12 +15,15 @@ __all__ = ["Filler"]
 Schema = Mapping[str, Any]
 
 DEPTH_MAX = 8
-"""Levels of nesting that are filled; below it optional parts are left out, so that recursive schemas end."""
+"""Levels of nesting; below, optional parts are left out, so that recursive schemas end."""
 
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _QUOTED = re.compile(r"\"([^\"]+)\"|'([^']+)'|“([^”]+)”")
 _TOPIC = re.compile(r"\b(?:about|for|on|of|in|to|named|called)\s+([^.,;!?\n]+)", re.IGNORECASE)
-_GRAVE = re.compile(r"\b(?:outage|breach|leak|fire|crash|danger|critical|urgent|lost|fraud|attack|severe)", re.IGNORECASE)
+_GRAVE = re.compile(
+    r"\b(?:outage|breach|leak|fire|crash|danger|critical|urgent|lost|fraud|attack|severe)",
+    re.IGNORECASE,
+)
 _MILD = re.compile(r"\b(?:typo|minor|trivial|harmless|safe|calm|fine|small|quiet)", re.IGNORECASE)
 
 _FORMATS = {
@@ -59,9 +62,12 @@ class Filler:
             return schema["const"]
         if "enum" in schema:
             return self._chosen(cast("list[Any]", schema["enum"]), name)
-        for union in ("anyOf", "oneOf"):
-            if union in schema:
-                return self._alternative(cast("list[Schema]", schema[union]), name, depth)
+        union = schema.get("anyOf", schema.get("oneOf"))
+        if union:
+            return self._alternative(cast("list[Schema]", union), name, depth)
+        return self._typed(schema, name, depth)
+
+    def _typed(self, schema: Schema, name: str, depth: int) -> Any:
         match self._kind(schema):
             case "object":
                 return self._object(schema, depth)
@@ -84,7 +90,10 @@ class Filler:
                 target: Any = self._root
                 for step in str(schema["$ref"]).removeprefix("#/").split("/"):
                     target = cast("Schema", target).get(step, {})
-                schema = {**cast("Schema", target), **{k: v for k, v in schema.items() if k != "$ref"}}
+                schema = {
+                    **cast("Schema", target),
+                    **{k: v for k, v in schema.items() if k != "$ref"},
+                }
             elif "allOf" in schema:
                 merged: dict[str, Any] = {k: v for k, v in schema.items() if k != "allOf"}
                 for part in cast("list[Schema]", schema["allOf"]):
@@ -110,7 +119,11 @@ class Filler:
         real = [option for option in resolved if option.get("type") != "null"]
         if not real:
             return None
-        named = [option for option in real if str(option.get("title", " ")).lower() in self._prompt.lower()]
+        named = [
+            option
+            for option in real
+            if str(option.get("title", " ")).lower() in self._prompt.lower()
+        ]
         return self._value((named or real)[self._attempt % len(named or real)], name, depth + 1)
 
     def _object(self, schema: Schema, depth: int) -> dict[str, Any]:
@@ -141,7 +154,11 @@ class Filler:
         return items
 
     def _chosen(self, options: list[Any], name: str) -> Any:
-        spoken = [o for o in options if re.search(rf"\b{re.escape(str(o))}\b", self._prompt, re.IGNORECASE)]
+        spoken = [
+            o
+            for o in options
+            if re.search(rf"\b{re.escape(str(o))}\b", self._prompt, re.IGNORECASE)
+        ]
         if spoken:
             return spoken[self._attempt % len(spoken)]
         if _GRAVE.search(self._prompt):
@@ -154,7 +171,7 @@ class Filler:
     def _number(self, schema: Schema, *, whole: bool) -> float:
         low, high = _bounds(schema, whole=whole)
         if self._numbers:
-            value = self._numbers.pop(0)
+            value = self._numbers.pop(0) + self._attempt
         else:
             value = float(len(self._prompt.split()) + self._attempt)
         if whole:

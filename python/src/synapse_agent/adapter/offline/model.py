@@ -1,4 +1,4 @@
-"""`OfflineModel`: a pydantic-ai model that answers by itself, in words, tool calls and filled schemas.
+"""`OfflineModel`: a pydantic-ai model that answers by itself, in words, tool calls and schemas.
 
 It knows what pydantic-ai asks of a model; what to say is decided by `talk`, `choose` and `fill`.
 """
@@ -32,9 +32,9 @@ from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import RunContext, ToolDefinition
 from pydantic_ai.usage import RequestUsage
 
-from synapse_agent.adapter.offline.choose import called_for
-from synapse_agent.adapter.offline.fill import Filler
-from synapse_agent.adapter.offline.talk import answer, is_small_talk, quote
+from .choose import called_for
+from .fill import Filler
+from .talk import answer, is_small_talk, quote
 
 __all__ = ["OfflineModel"]
 
@@ -68,7 +68,7 @@ class _Answer:
 
 
 class OfflineModel(Model[Any]):
-    """A deterministic model without key or network: it remembers, streams, calls tools and fills schemas."""
+    """Deterministic, without key or network: it remembers, streams, calls tools, fills schemas."""
 
     _announces_lookalike_notes = False
 
@@ -104,7 +104,8 @@ class OfflineModel(Model[Any]):
             model_name=self.model_name,
             provider_name=self.system,
             usage=RequestUsage(
-                input_tokens=turn.tokens, output_tokens=sum(_part_tokens(part) for part in reply.parts)
+                input_tokens=turn.tokens,
+                output_tokens=sum(_part_tokens(part) for part in reply.parts),
             ),
         )
 
@@ -140,7 +141,9 @@ class _OfflineStream(StreamedResponse):
                     if self.reply.paced:
                         await asyncio.sleep(STORY_PACE_S)
                     self._usage.output_tokens += len(_TOKEN.findall(piece))
-                    for event in self._parts_manager.handle_text_delta(vendor_part_id=index, content=piece):
+                    for event in self._parts_manager.handle_text_delta(
+                        vendor_part_id=index, content=piece
+                    ):
                         yield event
             else:
                 self._usage.output_tokens += _part_tokens(part)
@@ -194,7 +197,7 @@ def _read_part(turn: _Turn, part: object) -> None:
         turn.returned, turn.refusals = [], 0
     elif isinstance(part, ToolReturnPart):
         text = part.model_response_str()
-        turn.returned.append(part)
+        turn.returned.append(cast("ToolReturnPart", part))
         turn.refusals += part.outcome == "retried"
     elif isinstance(part, RetryFeedbackPart):
         text = str(part.content)
@@ -245,13 +248,17 @@ def _wanted(prompt: str, parameters: ModelRequestParameters) -> list[ToolDefinit
 
 
 def _call(tool: ToolDefinition, turn: _Turn, source: str | None = None) -> ToolCallPart:
-    filled = Filler(turn.prompt if source is None else source, turn.refusals).fill(tool.parameters_json_schema)
+    filled = Filler(turn.prompt if source is None else source, turn.refusals).fill(
+        tool.parameters_json_schema
+    )
     return ToolCallPart(tool.name, cast("dict[str, Any]", filled))
 
 
 def _source(turn: _Turn) -> str:
     """What an output is made from: the prompt, and what tools added to it."""
-    facts = " ".join(part.model_response_str() for part in turn.returned if part.outcome == "success")
+    facts = " ".join(
+        part.model_response_str() for part in turn.returned if part.outcome == "success"
+    )
     return f"{turn.prompt} {facts}".strip()
 
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 __all__ = ["Memory", "Reply", "answer", "is_small_talk", "quote"]
 
 QUOTE_CHARS_MAX = 200
-"""Characters of a prompt that are repeated back: enough to recognise it, too few to flood a terminal."""
+"""Characters of a prompt that are repeated: enough to recognise it, too few to flood a terminal."""
 STORY_WORDS_LONG = 600
-"""Words of a long story: about twelve seconds at the pace of a story, so that there is time to cancel it."""
+"""Words of a long story: twelve seconds at the pace of a story, so that there is time to cancel."""
 STORY_WORDS_SHORT = 40
 TURN_CHARS_MAX = 4_000
 """Characters of a turn that are searched for meaning; a pasted file is quoted, not understood."""
 COUNT_MAX = 100_000
-"""The highest number that is counted to; a test of streams may ask for many chunks, not for unlimited ones."""
+"""The highest number that is counted to: a test of streams may ask for many chunks, not for any."""
 
 _FACT = re.compile(
     r"\bmy ((?:(?!is\b|are\b|was\b)[\w'-]+ ){0,4}?(?!is\b|are\b|was\b)[\w'-]+) (is|are|was) "
@@ -31,20 +31,29 @@ _I_AM = re.compile(r"^\s*(?:hi|hello|hey)?[,!. ]*\bi(?:'m| am) ([A-Z][\w'-]+)\s*
 _ABOUT_ME = re.compile(
     r"\bi (live in|work at|work as|work for|like|love|prefer|have) ([^.,;!?\n]+)", re.IGNORECASE
 )
-_REMEMBER = re.compile(r"^\s*(?:please )?remember (?:that )?(.+?)[.!]?\s*$", re.IGNORECASE | re.DOTALL)
+_REMEMBER = re.compile(
+    r"^\s*(?:please )?remember (?:that )?(.+?)[.!]?\s*$", re.IGNORECASE | re.DOTALL
+)
 _ASKED = re.compile(
     r"\b(?:what(?:'s|\s+is|\s+are|\s+was)|who\s+is|tell me|do you (?:know|remember)(?:\s+what)?|"
     r"remind me(?:\s+of|\s+what)?)\s+my\s+([\w' -]+?)(?:\s+(?:is|are|was))?\s*[?.!]*\s*$",
     re.IGNORECASE,
 )
-_ASKED_ABOUT_ME = re.compile(r"\b(?:where|what|whom?) do i (live|work|like|love|prefer|have)\b", re.IGNORECASE)
+_ASKED_ABOUT_ME = re.compile(
+    r"\b(?:where|what|whom?) do i (live|work|like|love|prefer|have)\b", re.IGNORECASE
+)
 _ASKED_ALL = re.compile(
-    r"what (?:do you (?:know|remember)|did i (?:say|tell you)|have i told you)|who am i\b", re.IGNORECASE
+    r"what (?:do you (?:know|remember)|did i (?:say|tell you)|have i told you)|who am i\b",
+    re.IGNORECASE,
 )
 _COUNT = re.compile(r"\bcount (?:up )?to ([\d_,]+)", re.IGNORECASE)
-_SAY = re.compile(r"^\s*(?:say|repeat(?: after me)?|echo)\s*:?\s+(.+?)\s*$", re.IGNORECASE | re.DOTALL)
+_SAY = re.compile(
+    r"^\s*(?:say|repeat(?: after me)?|echo)\s*:?\s+(.+?)\s*$", re.IGNORECASE | re.DOTALL
+)
 _STORY = re.compile(r"\bstor(?:y|ies)\b|\btale\b", re.IGNORECASE)
-_GREETING = re.compile(r"^\s*(?:hi|hello|hey|good (?:morning|evening|day))\b[^?]{0,20}$", re.IGNORECASE)
+_GREETING = re.compile(
+    r"^\s*(?:hi|hello|hey|good (?:morning|evening|day))\b[^?]{0,20}$", re.IGNORECASE
+)
 _THANKS = re.compile(r"^\s*(?:thanks|thank you)\b", re.IGNORECASE)
 
 
@@ -111,7 +120,7 @@ def answer(turns: Sequence[str], tools: Sequence[str] = ()) -> Reply:
 
 
 def is_small_talk(prompt: str) -> bool:
-    """Whether a prompt is about the user or the conversation, so that no tool is the answer to it."""
+    """Whether a prompt is about the user or the conversation, so that no tool is its answer."""
     prompt = prompt[:TURN_CHARS_MAX]
     asked = _ASKED.search(prompt) or _ASKED_ALL.search(prompt) or _ASKED_ABOUT_ME.search(prompt)
     commanded = _COUNT.search(prompt) or _SAY.match(prompt) or _STORY.search(prompt)
@@ -149,7 +158,9 @@ def _from_question(prompt: str, memory: Memory) -> Reply | None:
         return Reply("You have not told me that yet.")
     if _ASKED_ALL.search(prompt):
         known = memory.sentences()
-        return Reply(f"You told me: {'; '.join(known)}." if known else "You have not told me anything yet.")
+        return Reply(
+            f"You told me: {'; '.join(known)}." if known else "You have not told me anything yet."
+        )
     return None
 
 
@@ -172,7 +183,9 @@ def _from_manners(prompt: str, memory: Memory) -> Reply | None:
         return Reply(f"You are welcome, {name[1]}." if name else "You are welcome.")
     if not _GREETING.match(prompt):
         return None
-    return Reply(f"Hello, {name[1]}!" if name else "Hello! I am the offline model. What is your name?")
+    return Reply(
+        f"Hello, {name[1]}!" if name else "Hello! I am the offline model. What is your name?"
+    )
 
 
 def _explanation(prompt: str, tools: Sequence[str]) -> Reply:
@@ -190,8 +203,17 @@ def _capitalised(sentence: str) -> str:
 
 _HEROES = ("a lamplighter", "a ferry pilot", "a clockmaker", "a beekeeper", "an old cartographer")
 _PLACES = ("a harbour of glass", "the last dry hill", "a town without clocks", "the long bridge")
-_DEEDS = ("mended a broken bell", "followed a thread of smoke", "counted the stars twice", "opened a sealed letter")
-_TURNS = ("Then the wind changed.", "Nobody had expected that.", "By morning everything was different.")
+_DEEDS = (
+    "mended a broken bell",
+    "followed a thread of smoke",
+    "counted the stars twice",
+    "opened a sealed letter",
+)
+_TURNS = (
+    "Then the wind changed.",
+    "Nobody had expected that.",
+    "By morning everything was different.",
+)
 
 
 def _story(words: int) -> str:

@@ -1,0 +1,116 @@
+"""The pydantic-ai adapter: everything in this package that knows pydantic-ai is below this folder.
+
+Importing the folder is free; pydantic-ai comes in with the first agent or model that needs it. The
+adapter refuses to know frames, pipes and workers: it makes programs, and is given run ports.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any, cast
+
+from ..program import Configuration, Fault, Json, Program
+
+__all__ = [
+    "declared",
+    "load_agent",
+    "loading",
+    "model_call",
+    "model_call_blocking",
+    "start_fault",
+]
+
+
+@contextmanager
+def loading(configuration: Configuration) -> Generator[None]:
+    """Around the import of an entry's module: where the configuration names a model, an agent that
+    names another one need not have that one's key or package.
+    """
+    if configuration.model is None or configuration.entry is None:
+        yield
+        return
+    _prepare()
+    from .models import deferred_model_check
+
+    with deferred_model_check():
+        yield
+
+
+def load_agent(target: object, configuration: Configuration) -> Program | None:
+    """The program of a pydantic-ai agent or of its factory; None where `target` is neither."""
+    agent = _made(target)
+    if "pydantic_ai" not in sys.modules:
+        return None
+    _prepare()
+    from .describe import is_agent
+
+    if not is_agent(agent):
+        return None
+    from .agent import program_of
+
+    return program_of(cast("Any", agent), configuration, kind="pydantic_ai")
+
+
+def declared(configuration: Configuration) -> Program:
+    """The program of an agent that the configuration alone declares."""
+    _prepare()
+    from .agent import program_of
+    from .declaration import agent_of
+
+    return program_of(agent_of(configuration), configuration, kind="declared")
+
+
+async def model_call(
+    configuration: Configuration,
+    prompt: str,
+    model: str | None = None,
+    instructions: str | None = None,
+) -> str:
+    """One request to a model, without tools or history."""
+    _prepare()
+    from .ask import ask
+
+    return await ask(configuration, prompt, model, instructions)
+
+
+def model_call_blocking(
+    configuration: Configuration,
+    prompt: str,
+    model: str | None = None,
+    instructions: str | None = None,
+) -> str:
+    """The same for code that blocks."""
+    _prepare()
+    from .ask import ask_blocking
+
+    return ask_blocking(configuration, prompt, model, instructions)
+
+
+def start_fault(error: BaseException, configuration: Configuration) -> Fault | None:
+    """What an error of an entry's import means, where the adapter can say it in one clear line."""
+    from .credentials import missing_variable
+
+    explained = missing_variable(error, configuration)
+    if explained is None:
+        return None
+    details: dict[str, Json] = {"variable": explained.variable}
+    return Fault("agent", "start_failed", explained.message, details=details)
+
+
+def _made(target: object) -> object:
+    """A factory's product; anything that is not a factory is itself."""
+    if not inspect.isfunction(target) or inspect.iscoroutinefunction(target):
+        return target
+    if inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target):
+        return target
+    # A function that takes nothing cannot answer a prompt, so it can only make what does.
+    return target if inspect.signature(target).parameters else target()
+
+
+def _prepare() -> None:
+    # An agent's standard error is its log; pydantic-ai's first-run banner has no place in it.
+    os.environ.setdefault("PYDANTIC_AI_NO_BANNER", "1")

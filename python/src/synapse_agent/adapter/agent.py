@@ -1,0 +1,279 @@
+"""An agent as a program: its runs by `run`, `run_stream_events` or `run_sync`, as its mode says.
+
+Knows how pydantic-ai runs agents and what a run port offers; nothing of pipes or of processes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
+from typing import Any, Literal
+
+from pydantic_ai import AgentRunResult, AgentRunResultEvent, CancellationToken
+from pydantic_ai.usage import RunUsage
+
+from ..program import (
+    BlockingRunPort,
+    Call,
+    Configuration,
+    Fault,
+    Json,
+    Kind,
+    Manifest,
+    Outcome,
+    Program,
+    RunPort,
+    RunView,
+)
+from .declaration import current_port, unwrapped
+from .deps import Deps
+from .describe import manifest_of, mode_of
+from .events import plain, publish
+from .faults import fault_of
+from .history import read, usage_map, write
+from .limits import limits_of, tightened
+from .models import AnyAgent, Models, layered_settings
+from .owner import Owner
+
+__all__ = ["program_of"]
+
+
+def program_of(agent: AnyAgent, configuration: Configuration, *, kind: Kind) -> Program:
+    """The program that runs an agent in the mode of its configuration."""
+    execution = _Execution(agent, configuration, kind)
+    return _Blocking(execution) if execution.manifest.mode == "run_sync" else _Suspending(execution)
+
+
+class _Execution:
+    """What all modes share: a call's arguments going in, an outcome or a fault coming out."""
+
+    def __init__(self, agent: AnyAgent, configuration: Configuration, kind: Kind) -> None:
+        self.agent = agent
+        self.configuration = configuration
+        self.models = Models(configuration)
+        self.model = _configured_model(agent, configuration, self.models)
+        self.deps = Deps(agent.deps_type, configuration, _factory(configuration))
+        self._limits = limits_of(configuration.usage_limits, "agent")
+        # A declared agent has the configuration's instructions already; only a call overrides them.
+        self._instructions = configuration.instructions if kind == "pydantic_ai" else None
+        model = self.model or agent.model
+        mode = mode_of(agent, model, configuration)
+        self.manifest = manifest_of(
+            agent, configuration, kind=kind, mode=mode, model=model, deps=self.deps
+        )
+
+    async def open(self, stack: AsyncExitStack) -> None:
+        """Enter what lives as long as the incarnation: clients, MCP servers, kept deps."""
+        if self.model is not None:
+            await stack.enter_async_context(self.model)
+        await stack.enter_async_context(self.agent)
+        await self.deps.open(stack)
+
+    def arguments(self, call: Call, run: RunView, usage: RunUsage) -> dict[str, Any]:
+        """The keyword arguments of a run, all but its deps."""
+        token = CancellationToken()
+        run.on_cancel(lambda _: token.cancel())
+        model = self.models.named(call.model) if call.model else self.model
+        settings = layered_settings(
+            self.agent, model or self.agent.model, self.configuration.model_settings, call.settings
+        )
+        arguments: dict[str, Any] = {
+            "message_history": read(call.history),
+            "model": model,
+            "model_settings": settings,
+            "usage_limits": tightened(self._limits, limits_of(call.limits, "caller")),
+            "usage": usage,
+            "cancellation_token": token,
+            "infer_name": False,
+        }
+        left = run.remaining()
+        if left is not None:
+            if left <= 0:
+                raise Fault(
+                    "runtime", "deadline_exceeded", "the deadline passed before the run began"
+                )
+            arguments["timeout"] = left
+        return arguments
+
+    def overriding(self, call: Call) -> AbstractContextManager[None]:
+        """Instructions of a call or of the configuration stand instead of the agent's own."""
+        instructions = call.instructions if call.instructions is not None else self._instructions
+        return (
+            nullcontext()
+            if instructions is None
+            else self.agent.override(instructions=instructions)
+        )
+
+    def outcome(self, result: AgentRunResult[Any]) -> Outcome:
+        """What a finished run sends back."""
+        output = plain(unwrapped(result.output, self.configuration))
+        written = write(result.new_messages())
+        return Outcome(output, written.data, written.messages, usage_map(result.usage))
+
+    def fault(self, error: Exception, run: RunView, usage: RunUsage) -> Fault:
+        """What a failed run sends back."""
+        return fault_of(error, run, self.configuration, usage)
+
+
+class _Suspending:
+    """Modes `run` and `run_stream`: many runs at once on one loop."""
+
+    blocking: Literal[False] = False
+
+    def __init__(self, execution: _Execution) -> None:
+        self._execution = execution
+        self._streams = execution.manifest.streams
+        self._stack = AsyncExitStack()
+        self.manifest: Manifest = execution.manifest
+
+    async def open(self) -> None:
+        """Enter what lives as long as the incarnation."""
+        await self._execution.open(self._stack)
+
+    async def close(self) -> None:
+        """Leave it, in the task that entered it."""
+        await self._stack.aclose()
+
+    async def run(self, call: Call, run: RunPort) -> Outcome:
+        """Execute one call by `agent.run` or `agent.run_stream_events`."""
+        usage = RunUsage()
+        current_port.set(run)
+        try:
+            arguments = self._execution.arguments(call, run, usage)
+            await self._keep_open(call.model)
+            with self._execution.overriding(call):
+                if self._execution.deps.per_run:
+                    async with self._execution.deps.made(call.deps) as deps:
+                        result = await self._executed(call, run, arguments, deps)
+                else:
+                    deps = self._execution.deps.at_hand(call.deps)
+                    result = await self._executed(call, run, arguments, deps)
+            return self._execution.outcome(result)
+        except Exception as error:
+            raise self._execution.fault(error, run, usage) from error
+
+    async def _executed(
+        self, call: Call, run: RunPort, arguments: dict[str, Any], deps: Any
+    ) -> AgentRunResult[Any]:
+        if self._streams:
+            return await self._streamed(call, run, arguments, deps)
+        result: AgentRunResult[Any] = await self._execution.agent.run(
+            _prompt(call), deps=deps, **arguments
+        )
+        if call.stream:
+            await run.emit_text(_as_text(result.output))
+        return result
+
+    async def _streamed(
+        self, call: Call, run: RunPort, arguments: dict[str, Any], deps: Any
+    ) -> AgentRunResult[Any]:
+        agent = self._execution.agent
+        shown = call.stream
+        async with agent.run_stream_events(_prompt(call), deps=deps, **arguments) as events:
+            async for event in events:
+                if isinstance(event, AgentRunResultEvent):
+                    return event.result
+                if shown and not run.cancelled:
+                    await publish(event, run)
+        raise RuntimeError("pydantic-ai ended a run without its result")
+
+    async def _keep_open(self, name: str | None) -> None:
+        """Keep the client of a model that a call named: the next is likely to name it again."""
+        if name is not None and self._execution.models.opens(name):
+            await self._stack.enter_async_context(self._execution.models.named(name))
+
+
+class _Blocking:
+    """Mode `run_sync`: literally that, on the thread that calls, one run at a time."""
+
+    blocking: Literal[True] = True
+
+    def __init__(self, execution: _Execution) -> None:
+        self._execution = execution
+        self.manifest: Manifest = execution.manifest
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._owner = Owner(execution.open)
+
+    def open(self) -> None:
+        """Enter what lives as long as the incarnation, on the loop that `run_sync` will find."""
+        self._loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_until_complete(self._owner.open())
+
+    def close(self) -> None:
+        """Leave it again."""
+        if self._loop is not None:
+            self._loop.run_until_complete(self._owner.close())
+            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+            asyncio.set_event_loop(None)
+            self._loop.close()
+
+    def run(self, call: Call, run: BlockingRunPort) -> Outcome:
+        """Execute one call by `agent.run_sync`."""
+        usage = RunUsage()
+        current_port.set(run)
+        try:
+            arguments = self._execution.arguments(call, run, usage)
+            with self._execution.overriding(call):
+                result = self._executed(call, arguments)
+            if call.stream:
+                run.emit_text(_as_text(result.output))
+            return self._execution.outcome(result)
+        except Exception as error:
+            raise self._execution.fault(error, run, usage) from error
+
+    def _executed(self, call: Call, arguments: dict[str, Any]) -> AgentRunResult[Any]:
+        agent, deps = self._execution.agent, self._execution.deps
+        if not deps.per_run or self._loop is None:
+            return agent.run_sync(_prompt(call), deps=deps.at_hand(call.deps), **arguments)
+        made: list[Any] = []
+
+        async def enter(stack: AsyncExitStack) -> None:
+            made.append(await stack.enter_async_context(deps.made(call.deps)))
+
+        owner = Owner(enter)
+        self._loop.run_until_complete(owner.open())
+        try:
+            return agent.run_sync(_prompt(call), deps=made[0], **arguments)
+        finally:
+            self._loop.run_until_complete(owner.close())
+
+
+def _prompt(call: Call) -> str:
+    if isinstance(call.input, str):
+        return call.input
+    if call.input is None:
+        raise Fault(
+            "caller",
+            "invalid_input",
+            "a prompt is missing: this agent answers text, or JSON as text",
+        )
+    return json.dumps(call.input, ensure_ascii=False)
+
+
+def _as_text(output: object) -> str:
+    value: Json = plain(output)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _configured_model(agent: AnyAgent, configuration: Configuration, models: Models) -> Any:
+    """The configuration's model, also set on the agent, which opens its model when entered."""
+    if configuration.model is None:
+        return None
+    try:
+        model = models.named(configuration.model)
+    except Fault as fault:
+        raise Fault("agent", "start_failed", fault.message, details=fault.details) from fault
+    # A wrapper of an agent has no model to set; its runs are told the model one by one.
+    if hasattr(type(agent).model, "fset") and type(agent).model.fset is not None:
+        agent.model = model
+    return model
+
+
+def _factory(configuration: Configuration) -> Any:
+    if configuration.deps is None:
+        return None
+    from ..load import resolve
+
+    return resolve(configuration.deps)

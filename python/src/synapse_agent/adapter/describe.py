@@ -1,0 +1,108 @@
+"""What an agent is and takes: its mode, its schemas and its tools, for the manifest.
+
+Looks at agents and models; runs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+from pydantic import PydanticUserError
+from pydantic.errors import PydanticSchemaGenerationError
+from pydantic_ai.agent import AbstractAgent
+from pydantic_ai.exceptions import UserError
+from pydantic_ai.models import Model
+from pydantic_ai.toolsets import FunctionToolset
+
+from ..program import Configuration, Json, Kind, Manifest, Mode
+from .deps import Deps
+from .models import AnyAgent, model_name
+
+__all__ = ["is_agent", "manifest_of", "mode_of"]
+
+
+def is_agent(target: object) -> bool:
+    """Whether something is an agent of pydantic-ai (or wraps one)."""
+    return isinstance(target, AbstractAgent)
+
+
+def mode_of(agent: AnyAgent, model: object, configuration: Configuration) -> Mode:
+    """The configured mode; else text streams where its model can, and all else comes whole."""
+    if configuration.mode is not None:
+        return configuration.mode
+    return "run_stream" if agent.output_type is str and _can_stream(model) else "run"
+
+
+def manifest_of(
+    agent: AnyAgent,
+    configuration: Configuration,
+    *,
+    kind: Kind,
+    mode: Mode,
+    model: object,
+    deps: Deps,
+) -> Manifest:
+    """The manifest of an agent as it will be run."""
+    schema = _output_schema(agent) if kind == "pydantic_ai" else configuration.output_schema
+    return Manifest(
+        kind=kind,
+        mode=mode,
+        streams=mode == "run_stream",
+        sync=mode == "run_sync",
+        concurrency=configuration.concurrency,
+        output_schema=schema,
+        output_name=_output_name(agent, schema),
+        output_fields=_fields(schema),
+        deps_schema=deps.schema,
+        takes_deps=deps.takes,
+        description=configuration.description or _description(agent),
+        model=model_name(model),
+        tools=list(_tools(agent)),
+    )
+
+
+def _can_stream(model: object) -> bool:
+    if not isinstance(model, Model):
+        return True
+    streams = type(cast("Model[Any]", model)).request_stream is not Model.request_stream
+    # A FunctionModel streams only if it was given a function that does.
+    return streams and getattr(cast("object", model), "stream_function", True) is not None
+
+
+def _output_schema(agent: AnyAgent) -> dict[str, Json] | None:
+    if agent.output_type is str:
+        return None
+    try:
+        return agent.output_json_schema()
+    except (PydanticSchemaGenerationError, PydanticUserError, UserError, TypeError):
+        return None
+
+
+def _output_name(agent: AnyAgent, schema: dict[str, Json] | None) -> str | None:
+    if schema is None:
+        return None
+    title = schema.get("title")
+    name = (
+        title
+        if isinstance(title, str)
+        else getattr(cast("object", agent.output_type), "__name__", None)
+    )
+    return name if isinstance(name, str) else None
+
+
+def _fields(schema: dict[str, Json] | None) -> list[str] | None:
+    properties: Json = (schema or {}).get("properties")
+    return list(cast("dict[str, Json]", properties)) if isinstance(properties, dict) else None
+
+
+def _description(agent: AnyAgent) -> str | None:
+    said: object = agent.description
+    return said if isinstance(said, str) else None
+
+
+def _tools(agent: AnyAgent) -> Iterator[dict[str, Json]]:
+    for toolset in agent.toolsets:
+        if isinstance(toolset, FunctionToolset):
+            for tool in toolset.tools.values():
+                yield {"name": tool.name, "description": tool.description}

@@ -1,0 +1,75 @@
+"""Message history and usage in their forms outside: opaque JSON bytes, and a plain map.
+
+Knows pydantic-ai's messages; nothing of sessions, which only store what is written here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import NamedTuple
+
+from pydantic import ValidationError
+from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter
+from pydantic_ai.usage import RunUsage
+
+from ..program import Fault, Json
+
+__all__ = ["Written", "read", "usage_map", "write"]
+
+_ALWAYS = ("requests", "tool_calls", "input_tokens", "output_tokens")
+
+
+class Written(NamedTuple):
+    """Messages as they go out."""
+
+    data: bytes | None
+    messages: int
+
+
+def read(segments: Sequence[bytes] | None) -> list[ModelMessage] | None:
+    """The messages of all segments in order; each is what one run wrote."""
+    if not segments:
+        return None
+    messages: list[ModelMessage] = []
+    for index, segment in enumerate(segments):
+        try:
+            messages.extend(ModelMessagesTypeAdapter.validate_json(segment))
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            place = ".".join(str(step) for step in first["loc"])
+            reason = f"segment {index}, at {place or 'its start'}: {first['msg']}"
+            raise Fault(
+                "caller", "invalid_input", f"the message history cannot be read: {reason}"
+            ) from error
+    return messages
+
+
+def write(messages: Sequence[ModelMessage]) -> Written:
+    """The bytes of new messages. `exclude_defaults` would drop the tags that reading needs."""
+    if not messages:
+        return Written(None, 0)
+    return Written(
+        ModelMessagesTypeAdapter.dump_json(list(messages), exclude_none=True), len(messages)
+    )
+
+
+def usage_map(usage: RunUsage) -> dict[str, Json]:
+    """The four figures that everything has, and of the others those that are not zero."""
+    counted: dict[str, Json] = {name: getattr(usage, name) for name in _ALWAYS}
+    if usage.cost is not None:
+        counted["cost"] = float(usage.cost)
+    if usage.details:
+        counted["details"] = dict(usage.details)
+    for name in _OTHERS:
+        value = getattr(usage, name)
+        if value:
+            counted[name] = value
+    return counted
+
+
+_OTHERS = tuple(
+    one.name
+    for one in fields(RunUsage)
+    if one.name not in (*_ALWAYS, "cost", "details") and one.type in ("int", "float", int, float)
+)
