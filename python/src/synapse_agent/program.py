@@ -12,6 +12,13 @@ What the adapter exports (`synapse_agent.adapter`, imported only when it is need
     async model_call(configuration, prompt, model=None, instructions=None) -> str
     model_call_blocking(configuration, prompt, model=None, instructions=None) -> str
         One request to a model: what `Context.model` does.
+    loading(configuration)
+        A context manager to import the entry's module in: where the configuration names a model,
+        the entry's own need not have its key or package. Costs nothing where it names none.
+    start_fault(error, configuration) -> Fault | None
+        What an error of that import means (a missing key), in one clear line; None: as it is.
+It uses `load.resolve("module:attr") -> Any` for `deps = "module:factory"`; errors are raised as they
+are. A `Fault` that loading or `open` raises is a start fault as it stands.
 """
 
 from __future__ import annotations
@@ -202,7 +209,10 @@ class RunPort(RunView, Protocol):
     """The port of a suspending program."""
 
     async def emit_text(self, text: str) -> None:
-        """Stream text; waits for credit. Empty text and runs that want no stream cost nothing."""
+        """Stream text; waits for credit, but returns at once when the run is (or gets) cancelled.
+
+        Empty text and runs that want no stream cost nothing.
+        """
         ...
 
     async def emit_event(self, event: dict[str, Json]) -> None:
