@@ -1,0 +1,218 @@
+//! What a line does: commands to questions, and their answers to views.
+
+use synapse_api::ExitCode;
+
+use super::turn::Turn;
+use super::{
+    Action, Answer, Failure, Item, LINES_WAITING_MAX, Machine, Names, Phase, Question, Task, View,
+    Watch,
+};
+use crate::end::ConsoleEnd;
+use crate::grammar::{Command, parse};
+
+impl Machine {
+    /// A line was read. While something runs it waits for its turn.
+    pub(super) fn line(&mut self, line: String, actions: &mut Vec<Action>) {
+        if !matches!(self.phase, Phase::Reading) {
+            if self.waiting.len() < LINES_WAITING_MAX {
+                self.waiting.push_back(line);
+            } else {
+                let text = format!("{LINES_WAITING_MAX} lines wait already; this one is dropped");
+                actions.push(Action::Show(View::Trouble(text)));
+            }
+            return;
+        }
+        match parse(&line) {
+            Ok(command) => self.command(command, actions),
+            Err(misread) => {
+                self.fail(ExitCode::Usage.code());
+                actions.push(Action::Show(View::Trouble(misread.to_string())));
+                self.next(actions);
+            }
+        }
+    }
+
+    fn command(&mut self, command: Command, actions: &mut Vec<Action>) {
+        match command {
+            Command::Nothing => self.next(actions),
+            Command::Message(text) => match self.current.clone() {
+                Some(agent) => self.call(agent, text, actions),
+                None => self.nobody(actions),
+            },
+            Command::Call { agent, text } => self.call(agent, text, actions),
+            Command::Help(topic) => {
+                actions.push(Action::Show(View::Help(topic)));
+                self.next(actions);
+            }
+            Command::Tree => self.ask(Question::Tree, actions),
+            Command::Status => self.ask(Question::Status, actions),
+            Command::Use(agent) => self.ask(Question::Agent(agent), actions),
+            Command::New => self.new_conversation(actions),
+            Command::History => self.history(actions),
+            Command::Inspect(agent) => self.ask(Question::Inspect(agent), actions),
+            Command::Logs {
+                agent,
+                follow,
+                previous,
+            } => match follow {
+                true => self.watch(Watch::Logs { agent, previous }, actions),
+                false => self.ask(Question::Logs { agent, previous }, actions),
+            },
+            Command::Events { follow } => match follow {
+                true => self.watch(Watch::Events, actions),
+                false => self.ask(Question::Events, actions),
+            },
+            Command::Operate(kind, targets) => self.ask(Question::Act(kind, targets), actions),
+            Command::Quit => self.end(ConsoleEnd::Left { exit: self.exit }, actions),
+        }
+    }
+
+    fn call(&mut self, agent: String, text: String, actions: &mut Vec<Action>) {
+        let task = self.new_task();
+        let session = self.conversations.touch(&agent);
+        self.phase = Phase::Calling(Turn::new(task, agent.clone(), self.now));
+        actions.push(Action::Call {
+            task,
+            agent,
+            text,
+            session,
+        });
+    }
+
+    fn nobody(&mut self, actions: &mut Vec<Action>) {
+        self.fail(ExitCode::Data.code());
+        let text = "this node has no agents to talk to".to_owned();
+        actions.push(Action::Show(View::Trouble(text)));
+        self.next(actions);
+    }
+
+    fn new_conversation(&mut self, actions: &mut Vec<Action>) {
+        let Some(agent) = self.current.clone() else {
+            return self.nobody(actions);
+        };
+        if let Some(session) = self.conversations.renew(&agent) {
+            actions.push(Action::Forget { session });
+        }
+        let text = format!("A fresh conversation with {agent}.");
+        actions.push(Action::Show(View::Remark(text)));
+        self.next(actions);
+    }
+
+    fn history(&mut self, actions: &mut Vec<Action>) {
+        let Some(agent) = self.current.clone() else {
+            return self.nobody(actions);
+        };
+        if let Some(session) = self.conversations.touched(&agent) {
+            return self.ask(Question::History(session), actions);
+        }
+        let text = format!("Nothing was said to {agent} yet.");
+        actions.push(Action::Show(View::Remark(text)));
+        self.next(actions);
+    }
+
+    fn ask(&mut self, question: Question, actions: &mut Vec<Action>) {
+        let task = self.new_task();
+        self.phase = Phase::Asking(task);
+        actions.push(Action::Ask { task, question });
+    }
+
+    fn watch(&mut self, watch: Watch, actions: &mut Vec<Action>) {
+        let task = self.new_task();
+        self.phase = Phase::Watching(task);
+        actions.push(Action::Watch { task, watch });
+    }
+
+    /// A question was answered; the answer to one that was given up is stale.
+    pub(super) fn answered(&mut self, task: Task, answer: Answer, actions: &mut Vec<Action>) {
+        if !matches!(self.phase, Phase::Asking(asked) if asked == task) {
+            return;
+        }
+        match answer {
+            Answer::Tree(status) => {
+                self.learn(Names::of(&status), actions);
+                actions.push(Action::Show(View::Tree(Box::new(status))));
+            }
+            Answer::Status(status) => {
+                self.learn(Names::of(&status), actions);
+                actions.push(Action::Show(View::Status(Box::new(status))));
+            }
+            Answer::Agent(detail) => self.current = Some(detail.status.name),
+            Answer::Inspect(detail) => {
+                actions.push(Action::Show(View::Inspect(Box::new(detail))));
+            }
+            Answer::History(session) => actions.push(Action::Show(View::History(session))),
+            Answer::Logs(lines) => {
+                show_all(lines.into_iter().map(View::Log), "No lines.", actions);
+            }
+            Answer::Events(events) => {
+                show_all(events.into_iter().map(View::Event), "No events.", actions);
+            }
+            Answer::Acted(outcomes) => {
+                if outcomes.iter().any(|outcome| !outcome.ok) {
+                    self.fail(ExitCode::Failure.code());
+                }
+                actions.push(Action::Show(View::Acted(outcomes)));
+            }
+        }
+        self.next(actions);
+    }
+
+    fn learn(&mut self, names: Names, actions: &mut Vec<Action>) {
+        if names != self.names {
+            self.names = names.clone();
+            actions.push(Action::Learn(names));
+        }
+    }
+
+    /// A question or a watch failed.
+    pub(super) fn failed(&mut self, task: Task, failure: Failure, actions: &mut Vec<Action>) {
+        let own = |it: &Phase| matches!(it, Phase::Asking(t) | Phase::Watching(t) if *t == task);
+        if own(&self.phase) {
+            self.show_failure(failure, None, actions);
+            self.next(actions);
+        }
+    }
+
+    /// Shows it, and remembers the code; a node that is gone ends the console.
+    pub(super) fn show_failure(
+        &mut self,
+        failure: Failure,
+        agent: Option<String>,
+        actions: &mut Vec<Action>,
+    ) {
+        match failure {
+            Failure::Fault(fault) => {
+                self.fail(fault.exit_code().code());
+                actions.push(Action::Show(View::Fault { fault, agent }));
+            }
+            Failure::Other(text, exit) => {
+                self.fail(exit);
+                actions.push(Action::Show(View::Trouble(text)));
+            }
+            Failure::Gone => self.node_gone(actions),
+        }
+    }
+
+    pub(super) fn followed(&self, task: Task, item: Item, actions: &mut Vec<Action>) {
+        if matches!(self.phase, Phase::Watching(watched) if watched == task) {
+            actions.push(Action::Show(match item {
+                Item::Log(line) => View::Log(line),
+                Item::Event(event) => View::Event(event),
+            }));
+        }
+    }
+
+    pub(super) fn follow_ended(&mut self, task: Task, actions: &mut Vec<Action>) {
+        if matches!(self.phase, Phase::Watching(watched) if watched == task) {
+            self.next(actions);
+        }
+    }
+}
+
+fn show_all(views: impl Iterator<Item = View>, none: &str, actions: &mut Vec<Action>) {
+    let before = actions.len();
+    actions.extend(views.map(Action::Show));
+    if actions.len() == before {
+        actions.push(Action::Show(View::Remark(none.to_owned())));
+    }
+}

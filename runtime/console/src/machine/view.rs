@@ -1,0 +1,61 @@
+//! What is shown, as data: the screen makes text of it. It does not know colours or widths.
+
+use serde_json::Value;
+use synapse_api::{
+    ActionOutcome, AgentDetail, Fault, LogLine, NodeEvent, RunResult, SessionView, Status,
+    ToolEvent,
+};
+
+use crate::verb::Verb;
+
+/// Something to show. What was asked for goes to standard output; what is said about it (remarks,
+/// costs, tools, notices, faults) goes to standard error where the two are not one terminal.
+#[derive(Debug, PartialEq)]
+pub(crate) enum View {
+    /// The greeting of an attached console.
+    Attached(Box<Status>),
+    /// `/help`
+    Help(Option<Verb>),
+    /// `/tree`
+    Tree(Box<Status>),
+    /// `/status`
+    Status(Box<Status>),
+    /// `/inspect`
+    Inspect(Box<AgentDetail>),
+    /// `/history`
+    History(SessionView),
+    /// A line of `/logs`
+    Log(LogLine),
+    /// A line of `/events`
+    Event(NodeEvent),
+    /// What an operator's action did.
+    Acted(Vec<ActionOutcome>),
+    /// A piece of an answer.
+    Text(String),
+    /// A whole output.
+    Output(Value),
+    /// What a turn cost; it ends an answer.
+    Cost(RunResult),
+    /// What the agent does meanwhile.
+    Tool(ToolEvent),
+    /// An event of the node, as a quiet line.
+    Notice {
+        /// The event.
+        event: NodeEvent,
+        /// How many messages of this console's conversation are still there.
+        kept: Option<u64>,
+    },
+    /// `^C`, where it was typed.
+    Interrupted,
+    /// A sentence about what was done.
+    Remark(String),
+    /// A sentence about what was wrong.
+    Trouble(String),
+    /// A fault.
+    Fault {
+        /// The fault.
+        fault: Box<Fault>,
+        /// Who was called.
+        agent: Option<String>,
+    },
+}

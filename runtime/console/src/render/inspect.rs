@@ -1,0 +1,230 @@
+//! Everything about one agent: the only view, beside logs, that shows tracebacks.
+
+use serde_json::Value;
+use synapse_api::{AgentDetail, AgentStatus, AgentSummary, LastExit, Program, ReplicaStatus};
+
+use super::layout::{indented, pad, wrap};
+use super::measure::{bytes, clock, count, duration_ms, setting_ms};
+use super::{Palette, printable, state_colour};
+
+/// How far the values stand to the right of their keys' beginnings.
+const KEY_CELLS: usize = 14;
+/// The exits that are shown with their evidence; older ones take one line.
+const EXITS_WITH_EVIDENCE: usize = 1;
+
+/// The view of `/inspect`.
+#[must_use]
+pub fn inspect(detail: &AgentDetail, cells: usize, palette: Palette) -> String {
+    let AgentDetail {
+        status,
+        manifest,
+        spec,
+        last_exits,
+    } = detail;
+    let mut page = Page {
+        lines: Vec::new(),
+        cells,
+        palette,
+    };
+    page.head(status, spec);
+    page.process(status);
+    if let Some(program) = status.program.as_ref().map(Program::describe) {
+        page.pair("is", &program);
+    }
+    if let Some(manifest) = manifest {
+        page.manifest(manifest);
+    }
+    page.spec(spec);
+    page.exits(last_exits);
+    page.lines.join("\n")
+}
+
+#[derive(Debug)]
+struct Page {
+    lines: Vec<String>,
+    cells: usize,
+    palette: Palette,
+}
+
+impl Page {
+    fn pair(&mut self, key: &str, value: &str) {
+        let key = self.palette.dim(&pad(key, KEY_CELLS));
+        let indent = " ".repeat(KEY_CELLS);
+        let value = printable(value).replace('\n', &format!("\n{indent}"));
+        let room = self.cells.saturating_sub(KEY_CELLS);
+        self.lines
+            .push(format!("{key}{}", wrap(&value, room, &indent)));
+    }
+
+    fn head(&mut self, status: &AgentStatus, spec: &AgentSummary) {
+        let name = self.palette.strong(&status.name);
+        let state = state_colour(&status.state, self.palette);
+        let incarnation = status
+            .incarnation
+            .map_or_else(String::new, |it| format!(" #{it}"));
+        self.lines.push(format!(
+            "{name}{incarnation}   {state}   {}",
+            self.palette.dim(&status.path)
+        ));
+        if let Some(description) = &spec.description {
+            self.pair("about", description);
+        }
+    }
+
+    fn process(&mut self, status: &AgentStatus) {
+        let up = status
+            .uptime_ms
+            .map(|ms| format!("   up {}", duration_ms(ms)));
+        let up = up.unwrap_or_default();
+        let pid = status
+            .pid
+            .map_or_else(|| "none".to_owned(), |pid| format!("pid {pid}{up}"));
+        self.pair("process", &pid);
+        let restarts = count(status.restarts, "restart", "restarts");
+        self.pair("life", &format!("{restarts} since the node started"));
+        let AgentStatus {
+            in_flight,
+            queued,
+            mailbox,
+            ..
+        } = status;
+        self.pair(
+            "load",
+            &format!("{in_flight} in flight, {queued} of {mailbox} queued"),
+        );
+        if status.replicas.len() > 1 {
+            let replicas: Vec<String> = status.replicas.iter().map(replica).collect();
+            self.pair("replicas", &replicas.join("\n"));
+        }
+    }
+
+    fn manifest(&mut self, manifest: &Value) {
+        let tools = manifest.get("tools").and_then(Value::as_array);
+        let names: Vec<&str> = tools
+            .into_iter()
+            .flatten()
+            .filter_map(|tool| tool.get("name")?.as_str())
+            .collect();
+        if !names.is_empty() {
+            self.pair("tools", &names.join(", "));
+        }
+        for (key, field) in [
+            ("input", "input_schema"),
+            ("output", "output_schema"),
+            ("deps", "deps_schema"),
+        ] {
+            if let Some(schema) = manifest.get(field).filter(|it| !it.is_null()) {
+                self.pair(key, &schema_line(schema));
+            }
+        }
+    }
+
+    fn spec(&mut self, spec: &AgentSummary) {
+        let entry = spec
+            .entry
+            .as_deref()
+            .unwrap_or("declared in supervision.toml, no code");
+        self.pair("entry", entry);
+        if let Some(model) = &spec.model {
+            self.pair("model", model);
+        }
+        self.pair(
+            "restart",
+            &format!("{}, shutdown {}", spec.restart, spec.shutdown),
+        );
+        let AgentSummary {
+            concurrency,
+            prefetch,
+            when_full,
+            ..
+        } = spec;
+        let prefetch = if *prefetch > 0 {
+            format!(", prefetch {prefetch}")
+        } else {
+            String::new()
+        };
+        self.pair(
+            "calls",
+            &format!("concurrency {concurrency}{prefetch}, when_full {when_full}"),
+        );
+        let call = setting_ms(spec.call_timeout_ms);
+        let start = setting_ms(spec.start_timeout_ms);
+        self.pair("timeouts", &format!("call {call}, start {start}"));
+    }
+
+    fn exits(&mut self, exits: &[LastExit]) {
+        for (index, exit) in exits.iter().enumerate() {
+            let key = if index == 0 { "last exit" } else { "before" };
+            let LastExit {
+                detail,
+                at,
+                incarnation,
+                ..
+            } = exit;
+            self.pair(key, &format!("#{incarnation} at {}: {detail}", clock(at)));
+            if index < EXITS_WITH_EVIDENCE {
+                self.evidence(exit);
+            }
+        }
+    }
+
+    fn evidence(&mut self, exit: &LastExit) {
+        if let Some(peak) = exit.peak_resident_bytes {
+            self.pair("peak memory", &bytes(peak));
+        }
+        if !exit.runs_in_flight.is_empty() {
+            self.pair("cut off", &exit.runs_in_flight.join(", "));
+        }
+        self.quote("traceback", exit.traceback.as_deref().unwrap_or_default());
+        let tail = exit.stderr_tail.join("\n");
+        if exit
+            .traceback
+            .as_deref()
+            .is_none_or(|it| it.trim() != tail.trim())
+        {
+            self.quote("stderr", &tail);
+        }
+    }
+
+    fn quote(&mut self, key: &str, text: &str) {
+        if !text.trim().is_empty() {
+            self.lines.push(self.palette.dim(key));
+            self.lines.push(indented(printable(text).trim_end(), "  "));
+        }
+    }
+}
+
+fn replica(replica: &ReplicaStatus) -> String {
+    let ReplicaStatus {
+        index,
+        state,
+        incarnation,
+        pid,
+        in_flight,
+        ..
+    } = replica;
+    let incarnation = incarnation.map_or_else(String::new, |it| format!(" #{it}"));
+    let pid = pid.map_or_else(String::new, |pid| format!("   pid {pid}"));
+    format!("{index}{incarnation}   {state}{pid}   {in_flight} in flight")
+}
+
+/// A schema's properties, or its type.
+fn schema_line(schema: &Value) -> String {
+    let properties = schema.get("properties").and_then(Value::as_object);
+    if let Some(properties) = properties {
+        let names: Vec<String> = properties
+            .iter()
+            .map(|(name, it)| property(name, it))
+            .collect();
+        return format!("{{{}}}", names.join(", "));
+    }
+    let kind = schema.get("type").and_then(Value::as_str);
+    kind.map_or_else(|| schema.to_string(), str::to_owned)
+}
+
+fn property(name: &str, schema: &Value) -> String {
+    match schema.get("type").and_then(Value::as_str) {
+        Some(kind) => format!("{name}: {kind}"),
+        None => name.to_owned(),
+    }
+}
