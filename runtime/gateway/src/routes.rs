@@ -1,0 +1,242 @@
+//! The routes of the control API. They know a node, and not how a request reached them.
+
+use std::collections::VecDeque;
+
+use axum::Json;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{self, MethodRouter};
+use serde::Serialize;
+use serde_json::json;
+use synapse_api::{ActionAnswer, ActionKind, ActionRequest, EventList, LogList};
+use synapse_node::NodeHandle;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::closing::Closing;
+use crate::convert;
+use crate::limits::{SETTLE_TIMEOUT_DEFAULT, TAIL_DEFAULT, TAIL_MAX, TARGETS_MAX, TIMEOUT_MS_MAX};
+use crate::refusal::{Refusal, nearest};
+use crate::request::{Parameters, read_object, timeout};
+use crate::runs;
+use crate::sse::{self, Outgoing, Source};
+
+/// What every route has.
+#[derive(Clone, Debug)]
+pub(crate) struct Shared {
+    pub(crate) node: NodeHandle,
+    pub(crate) closing: Closing,
+}
+
+/// The routes over this node. Streams end with a farewell when the gateway closes.
+pub(crate) fn router(node: NodeHandle, closing: Closing) -> Router {
+    let router = table()
+        .into_iter()
+        .fold(Router::new(), |router, (path, methods)| {
+            router.route(path, methods)
+        });
+    router
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(unknown_method)
+        .with_state(Shared { node, closing })
+}
+
+/// Each path with its methods, as `docs/control-api.md` has them; a test holds the two together.
+fn table() -> [(&'static str, MethodRouter<Shared>); 9] {
+    [
+        ("/v1/status", routing::get(status)),
+        ("/v1/agents/{name}", routing::get(agent)),
+        ("/v1/agents/{name}/runs", routing::post(runs::run)),
+        ("/v1/agents/{name}/logs", routing::get(logs)),
+        ("/v1/runs/{run}/cancel", routing::post(runs::cancel)),
+        ("/v1/actions/{action}", routing::post(action)),
+        ("/v1/events", routing::get(events)),
+        (
+            "/v1/sessions/{id}",
+            routing::get(session).delete(drop_session),
+        ),
+        ("/v1/shutdown", routing::post(shutdown)),
+    ]
+}
+
+async fn status(State(shared): State<Shared>, uri: Uri) -> Result<Response, Refusal> {
+    let parameters = Parameters::read(&uri, &["wait", "timeout_ms"])?;
+    let wait = timeout(parameters.number("timeout_ms", TIMEOUT_MS_MAX)?)?;
+    let status = match parameters.flag("wait")? {
+        true => {
+            shared
+                .node
+                .wait_settled(wait.unwrap_or(SETTLE_TIMEOUT_DEFAULT))
+                .await?
+        }
+        false => shared.node.status(),
+    };
+    Ok(Json(convert::status(status)).into_response())
+}
+
+async fn agent(
+    State(shared): State<Shared>,
+    Path(name): Path<String>,
+) -> Result<Response, Refusal> {
+    let detail = shared.node.agent(&name)?;
+    Ok(Json(convert::detail(detail)).into_response())
+}
+
+async fn action(
+    State(shared): State<Shared>,
+    Path(verb): Path<String>,
+    body: Body,
+) -> Result<Response, Refusal> {
+    let verbs = ActionKind::ALL.map(ActionKind::as_str);
+    let kind = ActionKind::parse(&verb).ok_or_else(|| {
+        Refusal::not_found(format!("there is no action {verb:?}"))
+            .with_nearest(nearest(&verb, verbs))
+    })?;
+    let request: ActionRequest = read_object(body, &["targets"]).await?;
+    if !(1..=TARGETS_MAX).contains(&request.targets.len()) {
+        return Err(Refusal::invalid(format!(
+            "targets is a list of 1 to {TARGETS_MAX} names"
+        )));
+    }
+    let results = act(&shared.node, kind, &request.targets).await?;
+    let results = results.into_iter().map(convert::outcome).collect();
+    Ok(Json(ActionAnswer { results }).into_response())
+}
+
+async fn act(
+    node: &NodeHandle,
+    kind: ActionKind,
+    targets: &[String],
+) -> Result<Vec<synapse_node::ActionOutcome>, synapse_core::fault::Fault> {
+    match kind {
+        ActionKind::Restart => node.restart(targets).await,
+        ActionKind::Stop => node.stop(targets).await,
+        ActionKind::Start => node.start(targets).await,
+        ActionKind::Kill => node.kill(targets).await,
+    }
+}
+
+async fn logs(
+    State(shared): State<Shared>,
+    Path(name): Path<String>,
+    uri: Uri,
+) -> Result<Response, Refusal> {
+    let parameters = Parameters::read(&uri, &["previous", "tail", "follow"])?;
+    let previous = parameters.flag("previous")?;
+    let (past, coming) = shared.node.logs(&name, previous, tail(&parameters)?)?;
+    let past: Vec<_> = past.into_iter().map(convert::log_line).collect();
+    if !parameters.flag("follow")? {
+        return Ok(Json(LogList { lines: past }).into_response());
+    }
+    let source = Follow {
+        name: "log",
+        past: past.into(),
+        coming,
+        convert: convert::log_line,
+    };
+    Ok(sse::respond(source, shared.closing))
+}
+
+async fn events(State(shared): State<Shared>, uri: Uri) -> Result<Response, Refusal> {
+    let parameters = Parameters::read(&uri, &["tail", "follow"])?;
+    let (past, coming) = shared.node.events(tail(&parameters)?);
+    let past: Vec<_> = past.into_iter().map(convert::node_event).collect();
+    if !parameters.flag("follow")? {
+        return Ok(Json(EventList { events: past }).into_response());
+    }
+    let source = Follow {
+        name: "event",
+        past: past.into(),
+        coming,
+        convert: convert::node_event,
+    };
+    Ok(sse::respond(source, shared.closing))
+}
+
+fn tail(parameters: &Parameters) -> Result<usize, Refusal> {
+    let max = u64::try_from(TAIL_MAX).unwrap_or(u64::MAX);
+    let given = parameters.number("tail", max)?;
+    Ok(given
+        .and_then(|lines| usize::try_from(lines).ok())
+        .unwrap_or(TAIL_DEFAULT))
+}
+
+/// What was, and then what comes. A reader too slow for what comes loses some of it: the node never
+/// waits for a reader.
+struct Follow<From, To> {
+    name: &'static str,
+    past: VecDeque<To>,
+    coming: Receiver<From>,
+    convert: fn(From) -> To,
+}
+
+impl<From, To> Source for Follow<From, To>
+where
+    From: Clone + Send + 'static,
+    To: Serialize + Send + Sync + 'static,
+{
+    async fn next(&mut self) -> Option<Outgoing> {
+        let item = match self.past.pop_front() {
+            Some(item) => item,
+            None => (self.convert)(receive(&mut self.coming).await?),
+        };
+        // Strings and numbers under string keys: writing them cannot fail.
+        let data = serde_json::to_string(&item).ok()?;
+        Some(Outgoing {
+            name: self.name.to_owned(),
+            data,
+        })
+    }
+}
+
+/// The next item that is still there; `None` when there is no sender any more.
+async fn receive<T: Clone>(coming: &mut Receiver<T>) -> Option<T> {
+    loop {
+        match coming.recv().await {
+            Ok(item) => return Some(item),
+            Err(RecvError::Lagged(lost)) => {
+                tracing::debug!(lost, "a follower is too slow and loses what it missed");
+            }
+            Err(RecvError::Closed) => return None,
+        }
+    }
+}
+
+async fn session(
+    State(shared): State<Shared>,
+    Path(id): Path<String>,
+) -> Result<Response, Refusal> {
+    let view = shared.node.session(&id).ok_or_else(|| no_session(&id))?;
+    Ok(Json(convert::session(view)).into_response())
+}
+
+async fn drop_session(
+    State(shared): State<Shared>,
+    Path(id): Path<String>,
+) -> Result<Response, Refusal> {
+    match shared.node.drop_session(&id) {
+        true => Ok(StatusCode::NO_CONTENT.into_response()),
+        false => Err(no_session(&id)),
+    }
+}
+
+fn no_session(id: &str) -> Refusal {
+    Refusal::not_found(format!("there is no conversation {id:?}"))
+}
+
+async fn shutdown(State(shared): State<Shared>) -> Response {
+    shared.node.shutdown();
+    (StatusCode::ACCEPTED, Json(json!({}))).into_response()
+}
+
+async fn unknown_route(method: Method, uri: Uri) -> Refusal {
+    Refusal::not_found(format!("there is no route {method} {}", uri.path()))
+}
+
+async fn unknown_method(method: Method, uri: Uri) -> Refusal {
+    Refusal::invalid(format!("{} does not take {method}", uri.path()))
+        .with_status(StatusCode::METHOD_NOT_ALLOWED)
+}
