@@ -14,6 +14,8 @@ pub enum Cause {
     GaveUp,
     /// Its significant children ended.
     AutoShutdown,
+    /// It was killed.
+    Killed,
 }
 
 /// One thing to do.
@@ -85,7 +87,7 @@ pub enum Action {
     Forgotten(ChildId),
     /// Every child is gone. The supervisor has ended.
     Exit {
-        /// What its parent sees; always clean, as in OTP.
+        /// What its parent sees: `shutdown`, as in OTP, or `killed`.
         reason: ExitReason,
         /// What was behind it.
         cause: Cause,

@@ -61,4 +61,6 @@ pub enum Event {
     },
     /// The parent wants it down. Beats everything; has no effect the second time.
     Stop,
+    /// Every child shall be killed now, and the supervisor with them.
+    Kill,
 }

@@ -194,6 +194,7 @@ impl Supervisor {
             Event::Timer(id) => self.on_timer(id, out),
             Event::Request { token, request } => self.on_request(now, token, request, out),
             Event::Stop => self.begin_stopping(Ending::Exit(Cause::Told), out),
+            Event::Kill => self.kill_all(out),
         }
         self.advance(now, out);
     }

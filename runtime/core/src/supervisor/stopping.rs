@@ -30,6 +30,37 @@ impl Supervisor {
         };
     }
 
+    /// Kills every child at once, in no order, and waits for their ends.
+    pub(super) fn kill_all(&mut self, out: &mut Vec<Action>) {
+        if matches!(self.phase, Phase::Ended) {
+            return;
+        }
+        self.phase = Phase::Stopping {
+            before: Key::END,
+            ending: Ending::Exit(Cause::Killed),
+        };
+        for child in self
+            .children
+            .iter_mut(Key::FIRST)
+            .filter(|child| child.life.is_alive())
+        {
+            out.push(Action::Kill {
+                child: child.spec.id.clone(),
+                incarnation: child.incarnation,
+            });
+            // One that is alive stays alive, so that no count changes.
+            let timer = match child.life {
+                Life::Stopping { timer, .. } => timer,
+                _ => None,
+            };
+            child.life = Life::Stopping {
+                timer,
+                killed: true,
+                after: After::Rest,
+            };
+        }
+    }
+
     pub(super) fn advance_stopping(&mut self, now: Time, before: Key, out: &mut Vec<Action>) {
         let next = self.stop_next(now, Key::FIRST, before, out);
         let Phase::Stopping { before, .. } = &mut self.phase else {
@@ -44,10 +75,16 @@ impl Supervisor {
             return;
         };
         out.push(match ending {
-            Ending::Exit(cause) => Action::Exit {
-                reason: ExitReason::Shutdown(None),
-                cause: *cause,
-            },
+            Ending::Exit(cause) => {
+                let reason = match cause {
+                    Cause::Killed => ExitReason::Killed,
+                    Cause::Told | Cause::GaveUp | Cause::AutoShutdown => ExitReason::Shutdown(None),
+                };
+                Action::Exit {
+                    reason,
+                    cause: *cause,
+                }
+            }
             Ending::StartFailed(error) => Action::StartFailed(error.clone()),
         });
         self.phase = Phase::Ended;
