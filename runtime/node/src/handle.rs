@@ -1,6 +1,8 @@
 //! [`NodeHandle`]: the one API of a node. Faces go through it and never past it.
 
 use std::fmt;
+use std::future::poll_fn;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -8,6 +10,9 @@ use synapse_core::fault::{Fault, FaultCode};
 use synapse_core::spec::UsageLimits;
 use tokio::sync::broadcast;
 
+use crate::agent::Agent;
+use crate::call::Call;
+use crate::link::CancelReason;
 use crate::view::{ActionOutcome, AgentDetail, LogLine, NodeEvent, NodeStatus, SessionView};
 
 /// The number of a run, unique in its node. Its text form is `r-17`.
@@ -67,7 +72,7 @@ pub struct RunOutcome {
     /// The run.
     pub run: RunId,
     /// The agent's name.
-    pub agent: String,
+    pub agent: Arc<str>,
     /// The incarnation that executed it.
     pub incarnation: u64,
     /// The output: a string, or any JSON value.
@@ -107,23 +112,38 @@ pub enum RunEvent {
 /// A run under way. Dropping it cancels the run.
 #[derive(Debug)]
 pub struct Run {
-    id: RunId,
+    agent: Arc<Agent>,
+    call: Arc<Call>,
 }
 
 impl Run {
+    pub(crate) fn new(agent: Arc<Agent>, call: Arc<Call>) -> Self {
+        Self { agent, call }
+    }
+
     /// Its number.
     #[must_use]
-    pub const fn id(&self) -> RunId {
-        self.id
+    pub fn id(&self) -> RunId {
+        self.call.id
     }
 
     /// The next event; `None` after [`RunEvent::Finished`]. Cancel-safe.
     pub async fn next(&mut self) -> Option<RunEvent> {
-        None
+        poll_fn(|context| self.call.poll_next(context)).await
     }
 
-    /// Asks the run to end. Its last event still comes, a `cancelled` fault in general.
-    pub fn cancel(&self) {}
+    /// Asks the run to end: a `cancelled` fault is its last event, unless it had ended before.
+    pub fn cancel(&self) {
+        self.agent.abandon(&self.call, CancelReason::Cancelled);
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        if !self.call.is_finished() {
+            self.agent.abandon(&self.call, CancelReason::CallerGone);
+        }
+    }
 }
 
 /// A running node. Cheap to clone; the node lives until [`NodeHandle::shutdown`] or the end of its

@@ -6,9 +6,27 @@
 #![warn(missing_docs)]
 
 mod handle;
+pub mod supervisor;
 mod view;
 
+mod node;
+mod registry;
+
+mod call;
+mod deadlines;
+mod mailbox;
+
+mod agent;
+mod link;
+
+mod clock;
+mod events;
+mod logs;
+mod session;
+
+pub use agent::launch::Launcher;
 pub use handle::{CallRequest, NodeHandle, Run, RunEvent, RunId, RunOutcome};
+pub use session::{Segment, SessionStore};
 pub use view::{
     ActionOutcome, AgentDetail, AgentState, AgentView, EventKind, ExitView, LogLine, LogStream,
     NodeEvent, NodeStatus, ReplicaView, SessionView, SupervisorView, Turn,

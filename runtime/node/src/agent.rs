@@ -1,0 +1,308 @@
+//! An agent: what outlives its incarnations. Spec, mailbox, live calls, log, exits, status.
+
+pub(crate) mod launch;
+pub(crate) mod process;
+pub(crate) mod stderr;
+
+mod dotenv;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use synapse_core::fault::{Fault, FaultCode};
+use synapse_core::spec::AgentSpec;
+use tokio::time::Instant;
+
+use crate::call::{Abandoned, Call};
+use crate::clock::timestamp;
+use crate::deadlines::Deadlines;
+use crate::handle::{RunId, RunOutcome};
+use crate::link::CancelReason;
+use crate::logs::LogBook;
+use crate::mailbox::Mailbox;
+use crate::session::Segment;
+use crate::view::{AgentDetail, AgentState, AgentView, ExitView, ReplicaView, Turn};
+
+/// Exits kept per agent.
+const EXITS_KEPT: usize = 20;
+
+/// Everything of an agent that a crash of its process does not touch.
+#[derive(Debug)]
+pub(crate) struct Agent {
+    pub(crate) name: Arc<str>,
+    pub(crate) path: String,
+    pub(crate) spec: AgentSpec,
+    pub(crate) mailbox: Mailbox,
+    pub(crate) deadlines: Deadlines,
+    pub(crate) log: LogBook,
+    incarnations: AtomicU64,
+    replicas: Vec<Mutex<Replica>>,
+    record: Mutex<Record>,
+}
+
+/// What is known of one replica's present or last incarnation.
+#[derive(Debug)]
+struct Replica {
+    state: AgentState,
+    incarnation: Option<u64>,
+    pid: Option<u32>,
+    ready_at: Option<Instant>,
+    start_took: Option<Duration>,
+    in_flight: usize,
+}
+
+#[derive(Debug, Default)]
+struct Record {
+    exits: VecDeque<ExitView>,
+    restarts: u64,
+    manifest: Value,
+}
+
+impl Agent {
+    pub(crate) fn new(spec: AgentSpec, path: String) -> Self {
+        let name: Arc<str> = spec.name.as_str().into();
+        let replica = || {
+            Mutex::new(Replica {
+                state: AgentState::Stopped,
+                incarnation: None,
+                pid: None,
+                ready_at: None,
+                start_took: None,
+                in_flight: 0,
+            })
+        };
+        Self {
+            mailbox: Mailbox::new(Arc::clone(&name), spec.mailbox),
+            deadlines: Deadlines::default(),
+            log: LogBook::new(Arc::clone(&name)),
+            incarnations: AtomicU64::new(0),
+            replicas: std::iter::repeat_with(replica).take(spec.replicas.max(1)).collect(),
+            record: Mutex::default(),
+            name,
+            path,
+            spec,
+        }
+    }
+
+    /// The caller's end of a call, the one time that it comes.
+    pub(crate) fn finish(&self, call: &Call, outcome: Result<RunOutcome, Fault>) {
+        self.deadlines.forget(call);
+        call.finish(outcome);
+    }
+
+    /// Ends a call from outside: its caller left or cancelled, or its deadline passed.
+    pub(crate) fn abandon(&self, call: &Arc<Call>, reason: CancelReason) {
+        match call.abandon(|| self.fault_of(call, reason)) {
+            Abandoned::Finished => return,
+            Abandoned::Queued => {
+                self.mailbox.forget(call);
+                // It never ran: the conversation is as it was.
+                drop(call.take_lease());
+            }
+            Abandoned::Running(link) => link.cancel(call.id, reason),
+        }
+        self.deadlines.forget(call);
+    }
+
+    fn fault_of(&self, call: &Call, reason: CancelReason) -> Fault {
+        match reason {
+            CancelReason::DeadlineExceeded => {
+                let waited = call.deadline.saturating_duration_since(call.arrived);
+                let message = format!("{} did not answer within {waited:?}", self.name);
+                Fault::new(FaultCode::DeadlineExceeded, message)
+                    .with_details(json!({ "timeout_ms": millis(waited) }))
+            }
+            CancelReason::Cancelled | CancelReason::CallerGone => {
+                Fault::new(FaultCode::Cancelled, "the call was cancelled")
+            }
+            CancelReason::Shutdown => self.stopped(),
+        }
+    }
+
+    /// Closes the turn of a call's conversation, if it has one: what the agent gave is kept.
+    pub(crate) fn settle(&self, call: &Call, segment: Option<Segment>, output: Option<&Value>) {
+        let Some((lease, text)) = call.take_lease() else { return };
+        let turn = Turn {
+            prompt: call.input.input.clone(),
+            answer: output.cloned().unwrap_or_else(|| Value::String(text)),
+            at: timestamp(),
+            partial: output.is_none(),
+        };
+        lease.commit(segment, turn);
+    }
+
+    /// Answers every call that waits, and every new one, with this fault.
+    pub(crate) fn close(&self, fault: &Fault) {
+        for call in self.mailbox.close(fault.clone()) {
+            self.finish(&call, Err(fault.clone()));
+            drop(call.take_lease());
+        }
+    }
+
+    /// Calls that an incarnation had not begun with wait again, at the head.
+    pub(crate) fn give_back(&self, calls: Vec<Arc<Call>>) {
+        let refused = self.mailbox.give_back(calls);
+        let Some(fault) = self.mailbox.closed() else { return };
+        for call in refused {
+            self.finish(&call, Err(fault.clone()));
+            drop(call.take_lease());
+        }
+    }
+
+    /// The fault of calls to an agent that somebody stopped.
+    pub(crate) fn stopped(&self) -> Fault {
+        let message = format!("{0} is stopped; `start {0}` brings it back", self.name);
+        Fault::new(FaultCode::AgentStopped, message)
+    }
+
+    /// The fault of calls to an agent that stays down after a crash.
+    pub(crate) fn failed(&self) -> Fault {
+        let why = self.record.lock().exits.front().map(|exit| exit.reason.to_string());
+        let why = why.unwrap_or_else(|| "its supervisor gave up".to_owned());
+        let message = format!("{0} is down ({why}); `start {0}` tries again", self.name);
+        Fault::new(FaultCode::AgentFailed, message)
+    }
+
+    /// Watches the deadlines of this agent's calls; runs as long as the node.
+    pub(crate) async fn keep_deadlines(self: Arc<Self>) {
+        loop {
+            let call = self.deadlines.next().await;
+            self.abandon(&call, CancelReason::DeadlineExceeded);
+        }
+    }
+
+    /// A number for the next incarnation, of whatever replica; it only grows.
+    pub(crate) fn next_incarnation(&self) -> u64 {
+        self.incarnations.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    pub(crate) fn find_call(&self, run: RunId) -> Option<Arc<Call>> {
+        self.deadlines.find(run)
+    }
+}
+
+/// What incarnations and supervisors report for the status.
+impl Agent {
+    fn change(&self, replica: usize, change: impl FnOnce(&mut Replica)) {
+        if let Some(slot) = self.replicas.get(replica) {
+            change(&mut slot.lock());
+        }
+    }
+
+    pub(crate) fn set_state(&self, replica: usize, state: AgentState) {
+        self.change(replica, |slot| slot.state = state);
+    }
+
+    pub(crate) fn state(&self, replica: usize) -> AgentState {
+        self.replicas.get(replica).map_or(AgentState::Stopped, |slot| slot.lock().state)
+    }
+
+    pub(crate) fn replica_count(&self) -> usize {
+        self.replicas.len()
+    }
+
+    pub(crate) fn began(&self, replica: usize, incarnation: u64) {
+        self.log.begin(incarnation);
+        self.change(replica, |slot| {
+            *slot = Replica {
+                state: AgentState::Starting,
+                incarnation: Some(incarnation),
+                pid: None,
+                ready_at: None,
+                start_took: None,
+                in_flight: 0,
+            };
+        });
+    }
+
+    pub(crate) fn spawned(&self, replica: usize, pid: u32) {
+        self.change(replica, |slot| slot.pid = Some(pid));
+    }
+
+    pub(crate) fn became_ready(&self, replica: usize, took: Duration) {
+        self.change(replica, |slot| {
+            slot.state = AgentState::Ready;
+            slot.ready_at = Some(Instant::now());
+            slot.start_took = Some(took);
+        });
+    }
+
+    pub(crate) fn set_manifest(&self, manifest: Value) {
+        self.record.lock().manifest = manifest;
+    }
+
+    pub(crate) fn set_in_flight(&self, replica: usize, in_flight: usize) {
+        self.change(replica, |slot| slot.in_flight = in_flight);
+    }
+
+    pub(crate) fn exited(&self, replica: usize, exit: ExitView) {
+        self.log.end(exit.incarnation);
+        self.change(replica, |slot| {
+            slot.state = AgentState::Stopped;
+            slot.pid = None;
+            slot.ready_at = None;
+            slot.in_flight = 0;
+        });
+        let mut record = self.record.lock();
+        record.exits.truncate(EXITS_KEPT - 1);
+        record.exits.push_front(exit);
+    }
+
+    pub(crate) fn restarted(&self) {
+        self.record.lock().restarts += 1;
+    }
+
+    /// The number and the process of a replica's present incarnation.
+    pub(crate) fn present(&self, replica: usize) -> (Option<u64>, Option<u32>) {
+        self.replicas.get(replica).map_or((None, None), |slot| {
+            let slot = slot.lock();
+            (slot.incarnation, slot.pid)
+        })
+    }
+
+    pub(crate) fn view(&self) -> AgentView {
+        let replicas = self.replicas.iter().enumerate();
+        let replicas = replicas.map(|(index, slot)| slot.lock().view(index)).collect();
+        let record = self.record.lock();
+        let mode = record.manifest.get("mode").and_then(Value::as_str).map(str::to_owned);
+        AgentView {
+            name: self.name.to_string(),
+            path: self.path.clone(),
+            restarts: record.restarts,
+            queued: self.mailbox.len(),
+            mailbox: self.spec.mailbox.size,
+            mode: mode.or_else(|| self.spec.mode.map(|mode| mode.as_str().to_owned())),
+            last_exit: record.exits.front().cloned(),
+            replicas,
+            manifest: record.manifest.clone(),
+        }
+    }
+
+    pub(crate) fn detail(&self) -> AgentDetail {
+        let exits = self.record.lock().exits.iter().cloned().collect();
+        AgentDetail { view: self.view(), spec: self.spec.clone(), exits }
+    }
+}
+
+impl Replica {
+    fn view(&self, index: usize) -> ReplicaView {
+        ReplicaView {
+            index,
+            state: self.state,
+            incarnation: self.incarnation,
+            pid: self.pid,
+            uptime: self.ready_at.map(|at| at.elapsed()),
+            in_flight: self.in_flight,
+            start_took: self.start_took,
+        }
+    }
+}
+
+/// Whole milliseconds, for people and JSON.
+pub(crate) fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,204 @@
+//! What an agent's process is started with: command, environment, and the `welcome` configuration.
+//!
+//! The environment is an allowlist. An agent sees the credentials of its own model's provider and
+//! what its spec names, and no other variable of the runtime.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+use synapse_core::provider::{ModelOwner, credential_variables, model_owner, providers_in_source};
+use synapse_core::spec::{AgentSpec, DepsScope, Entry, Program, UsageLimits};
+use synapse_process::Command;
+
+use crate::agent::dotenv;
+
+/// Variables of the runtime that every agent gets; a `*` at the end stands for any ending.
+const PASSED: [&str; 21] = [
+    "PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_*", "TZ", "TMPDIR",
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",
+    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY",
+    "http_proxy", "https_proxy", "no_proxy", "all_proxy", "XDG_CACHE_HOME",
+];
+
+/// A longer source is not read for the providers it names, in bytes.
+const SOURCE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// How agents' processes are started on this node.
+#[derive(Clone, Debug)]
+pub struct Launcher {
+    /// The Python interpreter itself, never a shim.
+    pub program: PathBuf,
+    /// Its arguments: they run the worker.
+    pub args: Vec<OsString>,
+    /// Working directory of every agent: the folder of supervision.toml.
+    pub folder: PathBuf,
+    /// Folders that agents import from, in order.
+    pub path: Vec<PathBuf>,
+    /// The runtime's own environment, of which each agent gets its part.
+    pub environment: BTreeMap<OsString, OsString>,
+}
+
+/// Why a process cannot be described.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LaunchError {
+    #[error("cannot read env_file {path}")]
+    ReadEnvFile {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("env_file {path}")]
+    ParseEnvFile {
+        path: PathBuf,
+        #[source]
+        source: dotenv::DotenvError,
+    },
+}
+
+/// A process to be, and what it will be told.
+#[derive(Debug)]
+pub(crate) struct Launch {
+    pub(crate) command: Command,
+    pub(crate) configuration: Map<String, Value>,
+}
+
+impl Launcher {
+    /// Describes the next process of an agent.
+    pub(crate) fn launch(
+        &self,
+        spec: &AgentSpec,
+        node: &str,
+        incarnation: u64,
+    ) -> Result<Launch, LaunchError> {
+        let (mut environment, withheld) = self.environment_of(spec)?;
+        for (name, value) in [
+            ("SYNAPSE_NODE", node.to_owned()),
+            ("SYNAPSE_AGENT", spec.name.to_string()),
+            ("SYNAPSE_INCARNATION", incarnation.to_string()),
+        ] {
+            environment.insert(name.into(), value.into());
+        }
+        let command = Command::new(&self.program, &self.folder).args(self.args.iter().cloned());
+        let command = command.env(environment);
+        Ok(Launch { command, configuration: self.configuration(spec, &withheld) })
+    }
+
+    /// The agent's environment, and the credential variables that it did not get.
+    fn environment_of(
+        &self,
+        spec: &AgentSpec,
+    ) -> Result<(BTreeMap<OsString, OsString>, Vec<&'static str>), LaunchError> {
+        let providers = self.provider_variables(spec);
+        let named = |name: &OsStr| {
+            let Some(name) = name.to_str() else { return false };
+            spec.env_pass.iter().any(|passed| passed == name)
+                || providers.contains(&name)
+                || PASSED.iter().any(|pattern| matches(pattern, name))
+        };
+        let mut environment: BTreeMap<_, _> = self
+            .environment
+            .iter()
+            .filter(|(name, _)| named(name))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        if let Some(path) = &spec.env_file {
+            environment.extend(read_env_file(path)?);
+        }
+        environment.extend(spec.env.iter().map(|(name, value)| (name.into(), value.into())));
+        let withheld = credential_variables().into_iter().filter(|name| {
+            let name = OsStr::new(name);
+            self.environment.contains_key(name) && !environment.contains_key(name)
+        });
+        let withheld = withheld.collect();
+        Ok((environment, withheld))
+    }
+
+    /// The variables of the agent's own provider: that of its model, or those that its source names.
+    fn provider_variables(&self, spec: &AgentSpec) -> Vec<&'static str> {
+        if let Some(model) = &spec.model {
+            return match model_owner(model) {
+                ModelOwner::Known(provider) => provider.variables.to_vec(),
+                ModelOwner::Nobody | ModelOwner::Unknown => Vec::new(),
+            };
+        }
+        let Program::Entry(entry) = &spec.program else { return Vec::new() };
+        let source = self.source_of(entry).unwrap_or_default();
+        let providers = providers_in_source(&source);
+        providers.iter().flat_map(|provider| provider.variables).copied().collect()
+    }
+
+    /// The text of an entry's module, where it is a file of the user's.
+    fn source_of(&self, entry: &Entry) -> Option<String> {
+        let relative: PathBuf = entry.module.split('.').collect();
+        let candidates = self.path.iter().flat_map(|folder| {
+            let module = folder.join(&relative);
+            [module.with_extension("py"), module.join("__init__.py")]
+        });
+        let file = candidates.into_iter().find(|file| file.is_file())?;
+        let small = file.metadata().is_ok_and(|metadata| metadata.len() <= SOURCE_BYTES_MAX);
+        if small { std::fs::read_to_string(file).ok() } else { None }
+    }
+
+    /// The `configuration` of `welcome`, as docs/protocol.md has it.
+    fn configuration(&self, spec: &AgentSpec, withheld: &[&str]) -> Map<String, Value> {
+        let entry = match &spec.program {
+            Program::Entry(entry) => Some(entry.to_string()),
+            Program::Declared => None,
+        };
+        let path: Vec<_> = self.path.iter().map(|folder| folder.to_string_lossy()).collect();
+        let scope = match spec.deps_scope {
+            DepsScope::Incarnation => "incarnation",
+            DepsScope::Run => "run",
+        };
+        let settings = (!spec.model_settings.is_empty()).then(|| spec.model_settings.clone());
+        let configuration = json!({
+            "entry": entry,
+            "path": path,
+            "mode": spec.mode.map(synapse_core::spec::Mode::as_str),
+            "concurrency": spec.concurrency,
+            "prefetch": spec.prefetch,
+            "model": spec.model,
+            "model_settings": settings,
+            "instructions": spec.instructions,
+            "output_schema": spec.output_schema,
+            "description": spec.description,
+            "deps": spec.deps.as_ref().map(Entry::to_string),
+            "deps_scope": scope,
+            "usage_limits": usage_limits(&spec.usage_limits),
+            "cancel_grace_ms": spec.cancel_grace.0,
+            "withheld": withheld,
+        });
+        match configuration {
+            Value::Object(map) => map,
+            _ => Map::new(),
+        }
+    }
+}
+
+/// pydantic-ai's names for the limits; `None` where there is none.
+pub(crate) fn usage_limits(limits: &UsageLimits) -> Option<Map<String, Value>> {
+    let named = [
+        ("requests", limits.requests),
+        ("tool_calls", limits.tool_calls),
+        ("input_tokens", limits.input_tokens),
+        ("output_tokens", limits.output_tokens),
+        ("total_tokens", limits.total_tokens),
+    ];
+    let set = named.into_iter().filter_map(|(name, limit)| Some((name.to_owned(), limit?.into())));
+    let map: Map<String, Value> = set.collect();
+    (!map.is_empty()).then_some(map)
+}
+
+fn matches(pattern: &str, name: &str) -> bool {
+    pattern.strip_suffix('*').map_or(pattern == name, |stem| name.starts_with(stem))
+}
+
+fn read_env_file(path: &Path) -> Result<Vec<(OsString, OsString)>, LaunchError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| LaunchError::ReadEnvFile { path: path.to_owned(), source })?;
+    let variables = dotenv::parse(&text)
+        .map_err(|source| LaunchError::ParseEnvFile { path: path.to_owned(), source })?;
+    Ok(variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+}

@@ -1,0 +1,434 @@
+//! [`AgentProcess`]: the actor that owns one child process, from spawn to reaped.
+//!
+//! It performs what `core::incarnation` decides and reports to its supervisor. It never restarts
+//! itself: it ends, and its supervisor decides. Calls do not pass through it (decision 0003).
+
+use std::fmt;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use serde_json::json;
+use synapse_core::exit::ExitReason;
+use synapse_core::fault::{Fault, FaultCode};
+use synapse_core::incarnation::{Action, Event, Incarnation, Status};
+use synapse_core::spec::Shutdown;
+use synapse_core::time::Time;
+use synapse_process::{Child, Exit, ExitStatus, ProcessGroup, Signal};
+use synapse_wire::Greeting;
+use tokio::net::unix::pipe::{Receiver, Sender};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+
+use crate::agent::launch::Launch;
+use crate::agent::{Agent, millis, stderr};
+use crate::clock::timestamp;
+use crate::events::Happening;
+use crate::link::{Death, Link, LinkCommand, LinkEvent, LinkPort};
+use crate::node::Node;
+use crate::view::{AgentState, EventKind, ExitView, LogStream};
+
+/// Lines of stderr in the evidence of an exit.
+const STDERR_TAIL_LINES: usize = 20;
+/// How long the pipes of a dead process are read for: their tasks only take what is there.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+/// Without an end, a drain is told this many milliseconds: a day.
+const NO_END_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// The actor; its state is [`State`].
+#[derive(Debug)]
+pub(crate) struct AgentProcess;
+
+/// What the actor hears, in the order of a life.
+#[derive(Debug)]
+pub(crate) enum Message {
+    /// The process was made, or could not be.
+    Spawned(Box<Result<(Child, Greeting), String>>),
+    /// From the link.
+    Link(LinkEvent),
+    /// The timer of that number rang.
+    Timer(u64),
+    /// The supervisor wants it down by this rule.
+    Stop(Shutdown),
+    /// The supervisor's patience is over.
+    Kill,
+    /// The process was waited for.
+    Exited(Exit),
+    /// The last words are read and the runs answered: legal once, last.
+    Ended(Box<ExitView>),
+}
+
+/// How an incarnation reports to its supervisor.
+pub(crate) trait Reports: fmt::Debug + Send + Sync {
+    /// It takes calls.
+    fn started(&self);
+    /// It is over, and nothing of it is left; `started` says whether it ever took calls.
+    fn ended(&self, reason: ExitReason, started: bool);
+}
+
+/// What an incarnation begins with.
+#[derive(Debug)]
+pub(crate) struct Arguments {
+    pub(crate) node: Arc<Node>,
+    pub(crate) agent: Arc<Agent>,
+    pub(crate) replica: usize,
+    pub(crate) reports: Box<dyn Reports>,
+}
+
+/// One life.
+#[derive(Debug)]
+pub(crate) struct State {
+    node: Arc<Node>,
+    agent: Arc<Agent>,
+    replica: usize,
+    reports: Box<dyn Reports>,
+    incarnation: u64,
+    machine: Incarnation,
+    began: Instant,
+    /// Timers are told by number: an older one that rings has no effect.
+    timer: u64,
+    process: Option<Process>,
+    traceback: Option<String>,
+}
+
+/// The living process. Dropping it kills its group.
+#[derive(Debug)]
+struct Process {
+    pid: u32,
+    group: ProcessGroup,
+    port: Arc<LinkPort>,
+    link: JoinHandle<Vec<String>>,
+    stderr: JoinHandle<()>,
+    died: oneshot::Sender<()>,
+    peak_resident_bytes: Option<u64>,
+}
+
+impl Actor for AgentProcess {
+    type Msg = Message;
+    type State = State;
+    type Arguments = Arguments;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<Message>,
+        arguments: Arguments,
+    ) -> Result<State, ActorProcessingErr> {
+        let Arguments { node, agent, replica, reports } = arguments;
+        let incarnation = agent.next_incarnation();
+        agent.began(replica, incarnation);
+        let (machine, actions) = Incarnation::new(node.clock.now(), agent.spec.start_timeout);
+        let mut state = State {
+            node,
+            agent,
+            replica,
+            reports,
+            incarnation,
+            machine,
+            began: Instant::now(),
+            timer: 0,
+            process: None,
+            traceback: None,
+        };
+        state.publish(EventKind::AgentStarting, "starting".to_owned());
+        tokio::spawn(spawn(Arc::clone(&state.node), Arc::clone(&state.agent), incarnation, myself.clone()));
+        state.perform(&myself, actions);
+        Ok(state)
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Message>,
+        message: Message,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        let event = match message {
+            Message::Spawned(spawned) => state.spawned(&myself, *spawned),
+            Message::Link(event) => state.link_event(event),
+            Message::Timer(number) if number == state.timer => Event::Timer,
+            Message::Timer(_) => return Ok(()),
+            Message::Stop(rule) => Event::Stop(rule),
+            Message::Kill => Event::Kill,
+            Message::Exited(exit) => state.exited(exit),
+            Message::Ended(exit) => {
+                state.ended(*exit);
+                myself.stop(None);
+                return Ok(());
+            }
+        };
+        let actions = state.machine.handle(state.node.clock.now(), event);
+        state.perform(&myself, actions);
+        Ok(())
+    }
+}
+
+/// Makes the process, away from the actor, which stays able to hear a stop.
+async fn spawn(node: Arc<Node>, agent: Arc<Agent>, incarnation: u64, actor: ActorRef<Message>) {
+    let spawned = match node.launcher.launch(&agent.spec, &node.name, incarnation) {
+        Err(error) => Err(report_chain(&error)),
+        Ok(Launch { command, configuration }) => {
+            let greeting = Greeting {
+                node: node.name.clone(),
+                agent: agent.name.to_string(),
+                incarnation,
+                configuration,
+                ..Greeting::default()
+            };
+            match node.spawner.spawn(command).await {
+                Ok(child) => Ok((child, greeting)),
+                Err(error) => Err(report_chain(&error)),
+            }
+        }
+    };
+    // Where the actor is gone the child is dropped with the message, which kills it.
+    drop(actor.cast(Message::Spawned(Box::new(spawned))));
+}
+
+impl State {
+    fn spawned(
+        &mut self,
+        myself: &ActorRef<Message>,
+        spawned: Result<(Child, Greeting), String>,
+    ) -> Event {
+        let connected = spawned.and_then(|(child, greeting)| {
+            self.connect(myself, child, greeting)
+                .map_err(|error| format!("its pipes cannot be used: {error}"))
+        });
+        match connected {
+            Ok(()) => Event::Spawned,
+            Err(why) => Event::SpawnFailed(why),
+        }
+    }
+
+    /// Puts the tasks in place that read and write the child's pipes and wait for its end.
+    fn connect(
+        &mut self,
+        myself: &ActorRef<Message>,
+        child: Child,
+        greeting: Greeting,
+    ) -> std::io::Result<()> {
+        let Child { pid, stdin, stdout, stderr, mut exit, group } = child;
+        let (stdin, stdout) = pipes(stdin, stdout)?;
+        let agent = Arc::clone(&self.agent);
+        let link = Link::new(agent, self.replica, self.incarnation, myself.clone(), greeting);
+        let (died, death) = oneshot::channel();
+        let agent = Arc::clone(&self.agent);
+        self.agent.spawned(self.replica, pid);
+        self.process = Some(Process {
+            pid,
+            group,
+            port: Arc::clone(&link.port),
+            link: tokio::spawn(link.serve(stdin, stdout)),
+            stderr: tokio::spawn(stderr::capture(agent, self.incarnation, stderr, death)),
+            died,
+            peak_resident_bytes: None,
+        });
+        let actor = myself.clone();
+        tokio::spawn(async move {
+            let exit = exit.wait().await;
+            // Where the actor is gone, nobody needs to know.
+            drop(actor.cast(Message::Exited(exit)));
+        });
+        Ok(())
+    }
+
+    fn link_event(&mut self, event: LinkEvent) -> Event {
+        match event {
+            LinkEvent::Ready => Event::BecameReady,
+            LinkEvent::StartFault { message, traceback } => {
+                self.traceback = traceback;
+                Event::StartFault(message)
+            }
+            LinkEvent::Violation(what) => Event::Violation(what),
+            LinkEvent::Closed => Event::Closed,
+            LinkEvent::Unresponsive(what) => Event::Unresponsive(what),
+        }
+    }
+
+    fn exited(&mut self, exit: Exit) -> Event {
+        if let Some(process) = &mut self.process {
+            process.peak_resident_bytes = exit.peak_resident_bytes;
+        }
+        Event::Exited(match exit.status {
+            ExitStatus::Exited(code) => Status::Code(code),
+            ExitStatus::Signalled { signal, .. } => Status::Signal(signal),
+            // Somebody else waited for it; that it is gone is all that is known.
+            ExitStatus::Unknown => Status::Code(-1),
+        })
+    }
+
+    fn perform(&mut self, myself: &ActorRef<Message>, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::ReportReady => self.report_ready(),
+                Action::SendStop { within } => {
+                    self.agent.set_state(self.replica, AgentState::Draining);
+                    let within_ms = within.map_or(NO_END_MS, |within| within.0);
+                    self.tell_link(LinkCommand::Stop { within_ms });
+                }
+                Action::CancelRuns => self.tell_link(LinkCommand::CancelRuns),
+                Action::Terminate => self.terminate(),
+                Action::Kill => self.kill(),
+                Action::SetTimer(at) => self.set_timer(myself, at),
+                Action::ReportExit(reason) => self.wrap_up(myself, reason),
+            }
+        }
+    }
+
+    fn report_ready(&self) {
+        let took = self.began.elapsed();
+        self.agent.became_ready(self.replica, took);
+        self.publish(EventKind::AgentReady, format!("ready in {}", people(took)));
+        self.reports.started();
+    }
+
+    fn tell_link(&self, command: LinkCommand) {
+        if let Some(process) = &self.process {
+            process.port.send(command);
+        }
+    }
+
+    fn terminate(&self) {
+        self.agent.set_state(self.replica, AgentState::Stopping);
+        self.tell_link(LinkCommand::CloseInput);
+        if let Some(process) = &self.process
+            && let Err(error) = process.group.signal(Signal::TERMINATE)
+        {
+            tracing::debug!(agent = %self.agent.name, %error, "SIGTERM not sent");
+        }
+    }
+
+    fn kill(&self) {
+        self.agent.set_state(self.replica, AgentState::Stopping);
+        if let Some(process) = &self.process {
+            process.group.kill();
+        }
+    }
+
+    fn set_timer(&mut self, myself: &ActorRef<Message>, at: Time) {
+        self.timer += 1;
+        let number = self.timer;
+        let delay = at - self.node.clock.now();
+        myself.send_after(delay.into(), move || Message::Timer(number));
+    }
+
+    /// The process is gone. Its last words are read, its runs answered, and then it is reported:
+    /// the next incarnation begins when nothing of this one is left.
+    fn wrap_up(&mut self, myself: &ActorRef<Message>, reason: ExitReason) {
+        let exit = ExitView {
+            at: timestamp(),
+            incarnation: self.incarnation,
+            pid: self.process.as_ref().map(|process| process.pid),
+            uptime: self.began.elapsed(),
+            stderr_tail: Vec::new(),
+            traceback: self.traceback.take(),
+            peak_resident_bytes: self.process.as_ref().and_then(|one| one.peak_resident_bytes),
+            runs_in_flight: Vec::new(),
+            reason,
+        };
+        let agent = Arc::clone(&self.agent);
+        let process = self.process.take();
+        let actor = myself.clone();
+        tokio::spawn(async move {
+            let exit = last_words(&agent, process, exit).await;
+            drop(actor.cast(Message::Ended(Box::new(exit))));
+        });
+    }
+
+    fn ended(&self, exit: ExitView) {
+        let reason = exit.reason.clone();
+        let message = format!("{reason} after {}", people(exit.uptime));
+        self.agent.log.add(self.incarnation, LogStream::Runtime, level(&reason), message.clone());
+        let data = json!({
+            "reason": reason.word(),
+            "detail": reason.to_string(),
+            "pid": exit.pid,
+            "uptime_ms": millis(exit.uptime),
+            "stderr_tail": exit.stderr_tail,
+            "traceback": exit.traceback,
+            "peak_resident_bytes": exit.peak_resident_bytes,
+            "runs_in_flight": exit.runs_in_flight,
+        });
+        self.agent.exited(self.replica, exit);
+        let happening = Happening::new(EventKind::AgentExited, self.line(&message)).data(data);
+        self.node.events.publish(happening.agent(&self.agent.name, Some(self.incarnation)));
+        self.reports.ended(reason, self.machine.was_ready());
+    }
+
+    fn publish(&self, kind: EventKind, what: String) {
+        let data = json!({ "replica": self.replica, "pid": self.agent.present(self.replica).1 });
+        let happening = Happening::new(kind, self.line(&what)).data(data);
+        self.node.events.publish(happening.agent(&self.agent.name, Some(self.incarnation)));
+    }
+
+    fn line(&self, what: &str) -> String {
+        format!("{} #{} {what}", self.agent.name, self.incarnation)
+    }
+}
+
+/// Reads what a dead process left in its pipes, and answers its runs.
+async fn last_words(agent: &Agent, process: Option<Process>, mut exit: ExitView) -> ExitView {
+    let Some(process) = process else { return exit };
+    // The task may have ended by itself, at the end of file.
+    process.died.send(()).ok();
+    if timeout(LAST_WORDS, process.stderr).await.is_err() {
+        tracing::warn!(agent = %agent.name, "stderr of a dead process is still being read");
+    }
+    exit.stderr_tail = agent.log.stderr_tail(exit.incarnation, STDERR_TAIL_LINES);
+    let death = Death { fault: fault_of(agent, &exit) };
+    process.port.send(LinkCommand::Died(Box::new(death)));
+    match timeout(LAST_WORDS, process.link).await {
+        Ok(Ok(runs)) => exit.runs_in_flight = runs,
+        Ok(Err(error)) => tracing::error!(agent = %agent.name, %error, "the link failed"),
+        Err(_) => tracing::error!(agent = %agent.name, "the link of a dead process goes on"),
+    }
+    exit
+}
+
+/// What callers are told whose runs were in flight.
+fn fault_of(agent: &Agent, exit: &ExitView) -> Fault {
+    if exit.reason.is_clean() {
+        return agent.stopped();
+    }
+    let message =
+        format!("{} #{} {} during the call", agent.name, exit.incarnation, exit.reason);
+    Fault::new(FaultCode::AgentCrashed, message).with_details(json!({
+        "incarnation": exit.incarnation,
+        "reason": exit.reason.word(),
+        "stderr_tail": exit.stderr_tail,
+        "outcome": "unknown",
+    }))
+}
+
+fn pipes(stdin: OwnedFd, stdout: OwnedFd) -> std::io::Result<(Sender, Receiver)> {
+    Ok((Sender::from_owned_fd(stdin)?, Receiver::from_owned_fd(stdout)?))
+}
+
+const fn level(reason: &ExitReason) -> &'static str {
+    if reason.is_clean() { "info" } else { "error" }
+}
+
+/// A duration for people: `9 ms`, `1.2 s`, `41 s`, `3 min`.
+pub(crate) fn people(span: Duration) -> String {
+    let ms = millis(span);
+    match ms {
+        0..1_000 => format!("{ms} ms"),
+        1_000..10_000 => format!("{}.{} s", ms / 1_000, ms % 1_000 / 100),
+        10_000..120_000 => format!("{} s", ms / 1_000),
+        120_000..7_200_000 => format!("{} min", ms / 60_000),
+        _ => format!("{} h", ms / 3_600_000),
+    }
+}
+
+/// An error with its causes, in one line.
+fn report_chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,384 @@
+//! The link of one incarnation: the task that owns both pipe ends and carries its runs.
+//!
+//! Calls go from the mailbox straight to the pipe and answers from the pipe straight to the caller;
+//! the actor above hears only of the incarnation's life (decision 0003). Death is not the link's to
+//! decide: it is told.
+
+mod answer;
+mod outbox;
+mod port;
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+
+use jsonschema::Validator;
+use ractor::ActorRef;
+use serde_json::Value;
+use synapse_wire::frame::{FromAgent, Ready};
+use synapse_wire::{CallFrame, Event, FrameDecoder, Greeting, RuntimeSession};
+use tokio::io::AsyncReadExt;
+use tokio::net::unix::pipe::{Receiver, Sender};
+use tokio::time::{Instant, sleep_until};
+
+pub(crate) use port::{Death, LinkCommand, LinkPort};
+pub(crate) use synapse_wire::frame::CancelReason;
+
+use crate::agent::process::Message;
+use crate::agent::{Agent, millis};
+use crate::call::Call;
+use crate::view::LogStream;
+use outbox::Outbox;
+
+/// Bytes read after the child's death at the most: what a grandchild goes on writing is not its.
+const AFTER_DEATH_BYTES_MAX: usize = 2 * synapse_wire::limits::FRAME_BYTES_MAX;
+
+/// What the link tells the actor.
+#[derive(Debug)]
+pub(crate) enum LinkEvent {
+    /// The program is loaded.
+    Ready,
+    /// The program says why it cannot start.
+    StartFault { message: String, traceback: Option<String> },
+    /// The process broke the protocol.
+    Violation(String),
+    /// It closed its end of the pipe.
+    Closed,
+    /// A cancelled run goes on and on.
+    Unresponsive(String),
+}
+
+/// One incarnation's conversation with its process.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) agent: Arc<Agent>,
+    pub(crate) replica: usize,
+    pub(crate) incarnation: u64,
+    pub(crate) port: Arc<LinkPort>,
+    pub(crate) owner: ActorRef<Message>,
+    pub(crate) greeting: Option<Greeting>,
+    session: RuntimeSession,
+    outbox: Outbox,
+    runs: HashMap<u64, Running>,
+    schema: Option<Validator>,
+    /// Whether outputs are checked when they come, because the program does not ask.
+    check_results: bool,
+    /// Slots that the mailbox knows of.
+    slots_known: usize,
+    rung: bool,
+    serial: u64,
+    cancelled: usize,
+    taken: Vec<Arc<Call>>,
+    open: bool,
+    death: Option<Death>,
+}
+
+/// A run that the process has.
+#[derive(Debug)]
+struct Running {
+    call: Arc<Call>,
+    /// The order in which calls were taken.
+    serial: u64,
+    /// Whether the process may have begun with it.
+    started: bool,
+    /// Until when cancelled code may go on.
+    grace_until: Option<Instant>,
+}
+
+impl Link {
+    pub(crate) fn new(
+        agent: Arc<Agent>,
+        replica: usize,
+        incarnation: u64,
+        owner: ActorRef<Message>,
+        greeting: Greeting,
+    ) -> Self {
+        Self {
+            agent,
+            replica,
+            incarnation,
+            port: Arc::default(),
+            owner,
+            greeting: Some(greeting),
+            session: RuntimeSession::new(),
+            outbox: Outbox::default(),
+            runs: HashMap::new(),
+            schema: None,
+            check_results: false,
+            slots_known: 0,
+            rung: false,
+            serial: 0,
+            cancelled: 0,
+            taken: Vec::new(),
+            open: true,
+            death: None,
+        }
+    }
+
+    /// Carries runs until the actor says that the process is dead; then answers what is left and
+    /// returns the runs that were in flight.
+    pub(crate) async fn serve(mut self, stdin: Sender, mut stdout: Receiver) -> Vec<String> {
+        let mut stdin = Some(stdin);
+        let mut decoder = FrameDecoder::<FromAgent>::new();
+        let port = Arc::clone(&self.port);
+        while self.death.is_none() {
+            self.take_calls();
+            self.outbox.flush(&mut stdin);
+            let grace = self.next_grace();
+            tokio::select! {
+                biased;
+                read = read(&mut stdout, &mut decoder), if self.open => self.read(read, &mut decoder),
+                () = port.rung() => self.obey(&mut stdin),
+                () = writable(stdin.as_ref()), if self.outbox.waits() => {}
+                () = sleep_until(grace.unwrap_or_else(Instant::now)), if grace.is_some() => {
+                    self.grace_over();
+                }
+            }
+        }
+        self.drain(&stdout, &mut decoder);
+        self.answer_the_rest()
+    }
+
+    /// Takes calls from the mailbox into free slots, and writes them.
+    fn take_calls(&mut self) {
+        if !self.session.is_ready() {
+            return;
+        }
+        let spec = &self.agent.spec;
+        let slots = (spec.concurrency + spec.prefetch).saturating_sub(self.runs.len());
+        if !std::mem::take(&mut self.rung) && slots == self.slots_known {
+            return;
+        }
+        let mut taken = std::mem::take(&mut self.taken);
+        self.agent.mailbox.pull(&self.port, self.incarnation, slots, &mut taken);
+        self.slots_known = slots - taken.len();
+        for call in taken.drain(..) {
+            self.write_call(call);
+        }
+        self.taken = taken;
+        self.note_in_flight();
+    }
+
+    fn write_call(&mut self, call: Arc<Call>) {
+        let prefetched = self.runs.len() >= self.agent.spec.concurrency;
+        let input = &call.input;
+        let limits = input.usage_limits.as_ref().and_then(crate::agent::launch::usage_limits);
+        let left = call.deadline.saturating_duration_since(Instant::now());
+        let frame = CallFrame {
+            prefetched,
+            deadline_ms: Some(millis(left)),
+            deps: input.deps.as_ref(),
+            history: (!input.history.is_empty()).then_some(input.history.as_slice()),
+            model: input.model.as_deref(),
+            settings: input.settings.as_ref(),
+            instructions: input.instructions.as_deref(),
+            limits: limits.as_ref(),
+            ..CallFrame::new(call.id.0, &input.input, input.stream)
+        };
+        match self.session.call(&frame, self.outbox.buffer()) {
+            Ok(()) => {
+                self.serial += 1;
+                let serial = self.serial;
+                let running = Running { serial, started: !prefetched, grace_until: None, call };
+                self.runs.insert(running.call.id.0, running);
+            }
+            Err(refused) => self.refuse(&call, &refused),
+        }
+    }
+
+    fn note_in_flight(&self) {
+        let in_flight = self.runs.len().min(self.agent.spec.concurrency);
+        self.agent.set_in_flight(self.replica, in_flight);
+    }
+
+    /// What a read gave: frames, or the end of the pipe.
+    fn read(&mut self, read: io::Result<usize>, decoder: &mut FrameDecoder<FromAgent>) {
+        match read {
+            Ok(0) | Err(_) => {
+                self.open = false;
+                match decoder.end() {
+                    Ok(()) => self.tell(LinkEvent::Closed),
+                    Err(violation) => self.tell(LinkEvent::Violation(violation.to_string())),
+                }
+            }
+            Ok(_) => self.frames(decoder),
+        }
+    }
+
+    fn frames(&mut self, decoder: &mut FrameDecoder<FromAgent>) {
+        loop {
+            let frame = decoder.next_frame();
+            let event = match frame {
+                Ok(None) => break,
+                Ok(Some(frame)) => self.session.received(frame),
+                Err(violation) => Err(violation),
+            };
+            match event {
+                Ok(event) => self.take_event(event),
+                Err(violation) => {
+                    // Nothing that follows can be understood, or trusted.
+                    self.open = false;
+                    self.tell(LinkEvent::Violation(violation.to_string()));
+                    break;
+                }
+            }
+        }
+    }
+
+    fn take_event(&mut self, event: Event) {
+        match event {
+            Event::Hello(_) => self.welcome(),
+            Event::Ready(ready) => self.ready(ready),
+            Event::StartFailed(fault) => {
+                let traceback = answer::traceback(fault.details.as_ref());
+                self.tell(LinkEvent::StartFault { message: fault.message, traceback });
+            }
+            Event::Started { run } => {
+                if let Some(running) = self.runs.get_mut(&run) {
+                    running.started = true;
+                }
+            }
+            Event::Chunk(chunk) => self.chunk(chunk),
+            Event::Result(result) => self.result(result),
+            Event::Fault(fault) => self.fault(fault),
+            Event::OutputCheck(check) => self.output_check(&check),
+            Event::ToolCall(call) => self.no_such_tool(&call),
+            // Nothing pings yet; a pong is then a violation, which the session tells.
+            Event::Pong(_) => {}
+            Event::Log(log) => self.log(&log),
+        }
+    }
+
+    fn welcome(&mut self) {
+        let Some(greeting) = self.greeting.take() else { return };
+        if let Err(refused) = self.session.welcome(greeting, self.outbox.buffer()) {
+            let message = format!("its configuration cannot be sent: {refused}");
+            self.tell(LinkEvent::StartFault { message, traceback: None });
+        }
+    }
+
+    fn ready(&mut self, ready: Ready) {
+        let manifest = Value::Object(ready.manifest);
+        let declared = self.agent.spec.output_schema.clone();
+        let schema = declared.or_else(|| manifest.get("output_schema").cloned());
+        let schema = schema.filter(|schema| !schema.is_null());
+        self.check_results = self.agent.spec.output_schema.is_some()
+            && manifest.get("kind").and_then(Value::as_str) == Some("function");
+        match schema.map(|schema| jsonschema::validator_for(&schema)).transpose() {
+            Ok(validator) => self.schema = validator,
+            Err(error) => {
+                let message = format!("its output schema is not a JSON Schema: {error}");
+                self.tell(LinkEvent::StartFault { message, traceback: None });
+                return;
+            }
+        }
+        self.agent.set_manifest(manifest);
+        self.rung = true;
+        self.tell(LinkEvent::Ready);
+    }
+
+    fn obey(&mut self, stdin: &mut Option<Sender>) {
+        for command in self.port.take() {
+            match command {
+                LinkCommand::Work => self.rung = true,
+                LinkCommand::Taken { run, chunks } => {
+                    // Refused where the run has just ended: nobody needs the credit then.
+                    self.session.taken(run.0, chunks, self.outbox.buffer()).ok();
+                }
+                LinkCommand::Cancel { run, reason } => self.cancel(run.0, reason),
+                LinkCommand::Stop { within_ms } => {
+                    self.agent.mailbox.leave(&self.port);
+                    if self.session.stop(within_ms, self.outbox.buffer()).is_err() {
+                        *stdin = None;
+                    }
+                }
+                LinkCommand::CancelRuns => {
+                    let runs: Vec<u64> = self.runs.keys().copied().collect();
+                    for run in runs {
+                        self.cancel(run, CancelReason::Shutdown);
+                    }
+                }
+                LinkCommand::CloseInput => *stdin = None,
+                LinkCommand::Died(death) => self.death = Some(*death),
+            }
+        }
+    }
+
+    fn cancel(&mut self, run: u64, reason: CancelReason) {
+        let Some(running) = self.runs.get_mut(&run) else { return };
+        if running.grace_until.is_none() {
+            let grace = self.agent.spec.cancel_grace.into();
+            running.grace_until = Some(Instant::now() + grace);
+            self.cancelled += 1;
+        }
+        // Refused where the run has just ended: it is over either way.
+        self.session.cancel(run, reason, self.outbox.buffer()).ok();
+    }
+
+    fn next_grace(&self) -> Option<Instant> {
+        if self.cancelled == 0 {
+            return None;
+        }
+        self.runs.values().filter_map(|running| running.grace_until).min()
+    }
+
+    fn grace_over(&mut self) {
+        let now = Instant::now();
+        let over = |running: &&Running| running.grace_until.is_some_and(|until| until <= now);
+        let Some(running) = self.runs.values().find(over) else { return };
+        let what = format!(
+            "run {} went on {} ms after it was cancelled",
+            running.call.id, self.agent.spec.cancel_grace.0
+        );
+        for running in self.runs.values_mut() {
+            running.grace_until = None;
+        }
+        self.cancelled = 0;
+        self.tell(LinkEvent::Unresponsive(what));
+    }
+
+    /// What is in the pipe now, without waiting: a grandchild may hold it open for ever.
+    fn drain(&mut self, stdout: &Receiver, decoder: &mut FrameDecoder<FromAgent>) {
+        let mut left = AFTER_DEATH_BYTES_MAX;
+        while self.open && left > 0 {
+            let Ok(count @ 1..) = stdout.try_read_buf(&mut decoder.space()) else { break };
+            left = left.saturating_sub(count);
+            self.frames(decoder);
+        }
+    }
+
+    /// A send fails only when the actor is gone, and then its process is being killed.
+    fn tell(&self, event: LinkEvent) {
+        if self.owner.cast(Message::Link(event)).is_err() {
+            tracing::debug!(agent = %self.agent.name, "link event after the actor's end");
+        }
+    }
+
+    fn log(&self, log: &synapse_wire::frame::Log) {
+        let (agent, incarnation, level) = (&self.agent.name, self.incarnation, log.level.as_str());
+        let mut text = format!("{}: {}", log.logger, log.message);
+        if let Some(fields) = &log.fields {
+            for (name, value) in fields {
+                text.push_str(&format!(" {name}={value}"));
+            }
+        }
+        if log.dropped > 0 {
+            text.push_str(&format!(" ({} lines before this one were dropped)", log.dropped));
+        }
+        let run = log.run;
+        tracing::info!(target: "agent", %agent, incarnation, stream = "log", level, run, "{text}");
+        self.agent.log.add(self.incarnation, LogStream::Log, level, text);
+    }
+}
+
+async fn read(stdout: &mut Receiver, decoder: &mut FrameDecoder<FromAgent>) -> io::Result<usize> {
+    stdout.read_buf(&mut decoder.space()).await
+}
+
+async fn writable(stdin: Option<&Sender>) {
+    match stdin {
+        // An error shows itself in the write that follows.
+        Some(stdin) => drop(stdin.writable().await),
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,172 @@
+//! What the process says of its runs, and what their callers are told.
+
+use serde_json::{Map, Value, json};
+use synapse_core::fault::{Fault, FaultCode, Origin};
+use synapse_wire::frame::{
+    Chunk, Fault as FaultFrame, OutputCheck, OutputVerdict, RunResult, ToolCall, ToolResult,
+    ToolStatus,
+};
+use synapse_wire::{ChunkData, Refused};
+use tokio::time::Instant;
+
+use crate::call::Call;
+use crate::handle::{RunEvent, RunOutcome};
+use crate::link::{Link, Running};
+use crate::session::Segment;
+
+/// Mistakes of an output that the model is told of at once.
+const OUTPUT_MISTAKES_MAX: usize = 5;
+
+impl Link {
+    pub(super) fn chunk(&mut self, chunk: Chunk) {
+        // A run that was cancelled may still have chunks in the pipe; its caller has left.
+        let Some(running) = self.runs.get(&chunk.run) else { return };
+        let seq = chunk.seq;
+        running.call.chunk(match chunk.data {
+            ChunkData::Text(text) => RunEvent::Text { seq, text },
+            ChunkData::Event(data) => RunEvent::Item { seq, data },
+        });
+    }
+
+    pub(super) fn result(&mut self, result: RunResult) {
+        let Some(running) = self.end_run(result.run) else { return };
+        let call = running.call;
+        if self.check_results
+            && let Err(message) = self.check_output(&result.output)
+        {
+            let fault = Fault::new(FaultCode::OutputInvalid, message);
+            self.agent.settle(&call, None, None);
+            self.agent.finish(&call, Err(fault));
+            return;
+        }
+        let segment = segment(result.new_messages, result.message_count);
+        self.agent.settle(&call, segment, Some(&result.output));
+        let outcome = RunOutcome {
+            run: call.id,
+            agent: std::sync::Arc::clone(&call.agent),
+            incarnation: self.incarnation,
+            output: result.output,
+            usage: result.usage.map_or(Value::Null, Value::Object),
+            duration: Instant::now().saturating_duration_since(call.arrived),
+        };
+        self.agent.finish(&call, Ok(outcome));
+    }
+
+    pub(super) fn fault(&mut self, frame: FaultFrame) {
+        let Some(running) = self.end_run(frame.run) else { return };
+        let segment = segment(frame.new_messages.clone(), frame.message_count);
+        self.agent.settle(&running.call, segment, None);
+        self.agent.finish(&running.call, Err(fault_of(frame)));
+    }
+
+    fn end_run(&mut self, run: u64) -> Option<Running> {
+        let running = self.runs.remove(&run)?;
+        if running.grace_until.is_some() {
+            self.cancelled = self.cancelled.saturating_sub(1);
+        }
+        Some(running)
+    }
+
+    /// The agent asks whether an output fits its schema, so that the model may try again.
+    pub(super) fn output_check(&mut self, check: &OutputCheck) {
+        let verdict = self.check_output(&check.output);
+        let verdict = OutputVerdict {
+            run: check.run,
+            check: check.check,
+            ok: verdict.is_ok(),
+            message: verdict.err(),
+        };
+        // Refused where the run has just ended: nobody waits for the verdict.
+        self.session.output_verdict(&verdict, self.outbox.buffer()).ok();
+    }
+
+    fn check_output(&self, output: &Value) -> Result<(), String> {
+        let Some(schema) = &self.schema else { return Ok(()) };
+        let mistakes: Vec<String> = schema
+            .iter_errors(output)
+            .take(OUTPUT_MISTAKES_MAX)
+            .map(|mistake| match mistake.instance_path().to_string() {
+                path if path.is_empty() => mistake.to_string(),
+                path => format!("{path}: {mistake}"),
+            })
+            .collect();
+        if mistakes.is_empty() {
+            return Ok(());
+        }
+        Err(format!("the output does not fit its schema: {}", mistakes.join("; ")))
+    }
+
+    /// No tool was offered in `welcome`, so that the name is the model's invention.
+    pub(super) fn no_such_tool(&mut self, call: &ToolCall) {
+        let result = ToolResult {
+            run: call.run,
+            call: call.call,
+            status: ToolStatus::Fail,
+            value: Value::Null,
+            message: Some(format!("the runtime offers no tool {:?}", call.name)),
+        };
+        // Refused where the run has just ended: nobody waits for the answer.
+        self.session.tool_result(&result, self.outbox.buffer()).ok();
+    }
+
+    /// A call that cannot be sent never ran.
+    pub(super) fn refuse(&self, call: &Call, refused: &Refused) {
+        let fault = match refused {
+            Refused::Encode(error) => {
+                Fault::new(FaultCode::InvalidInput, format!("the call cannot be sent: {error}"))
+            }
+            _ => Fault::new(FaultCode::AgentCrashed, format!("the call was not sent: {refused}"))
+                .with_retryable(true),
+        };
+        drop(call.take_lease());
+        self.agent.finish(call, Err(fault));
+    }
+
+    /// The process is dead: what it had not begun with waits again, the rest is answered.
+    /// Returns the runs that were in flight.
+    pub(super) fn answer_the_rest(&mut self) -> Vec<String> {
+        self.agent.mailbox.leave(&self.port);
+        let Some(death) = self.death.take() else { return Vec::new() };
+        let mut rest: Vec<Running> = self.runs.drain().map(|(_, running)| running).collect();
+        rest.sort_by_key(|running| running.serial);
+        let (begun, waiting): (Vec<_>, Vec<_>) = rest.into_iter().partition(|run| run.started);
+        self.agent.give_back(waiting.into_iter().map(|run| run.call).collect());
+        let in_flight = begun.iter().map(|running| running.call.id.to_string()).collect();
+        for running in begun {
+            self.agent.settle(&running.call, None, None);
+            self.agent.finish(&running.call, Err(death.fault.clone()));
+        }
+        self.note_in_flight();
+        in_flight
+    }
+}
+
+fn segment(messages: Option<bytes::Bytes>, count: u64) -> Option<Segment> {
+    messages.map(|messages| Segment { messages, count })
+}
+
+/// The traceback that a fault's details carry.
+pub(super) fn traceback(details: Option<&Map<String, Value>>) -> Option<String> {
+    details?.get("traceback")?.as_str().map(str::to_owned)
+}
+
+/// A fault of the agent, in the words of the catalogue.
+fn fault_of(frame: FaultFrame) -> Fault {
+    let details = frame.details.map_or(Value::Null, Value::Object);
+    let Some(code) = FaultCode::parse(&frame.code) else {
+        // A later SDK may know codes that this runtime does not.
+        let details = json!({ "code": frame.code, "details": details });
+        return Fault::new(FaultCode::AgentError, frame.message)
+            .with_retryable(frame.retryable)
+            .with_details(details);
+    };
+    let origin = match frame.origin.as_str() {
+        "caller" => Origin::Caller,
+        "runtime" => Origin::Runtime,
+        "agent" => Origin::Agent,
+        "model" => Origin::Model,
+        "tool" => Origin::Tool,
+        _ => code.origin(),
+    };
+    Fault { code, origin, message: frame.message, retryable: frame.retryable, details }
+}

@@ -1,0 +1,113 @@
+//! An agent's log: the last lines of its present and its previous incarnation, and a feed.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::broadcast;
+
+use crate::clock::timestamp;
+use crate::view::{LogLine, LogStream};
+
+/// Lines kept per incarnation.
+const LINES_KEPT: usize = 1_000;
+/// The longest line, in bytes; the rest of a longer one is cut.
+pub(crate) const LINE_BYTES_MAX: usize = 8 * 1024;
+/// Lines that a slow reader may be behind before it loses some (and is told so).
+const LINES_FEED: usize = 1_024;
+/// Ended incarnations whose lines are kept.
+const ENDED_KEPT: usize = 1;
+
+/// The lines of one agent, all replicas.
+#[derive(Debug)]
+pub(crate) struct LogBook {
+    agent: Arc<str>,
+    pages: Mutex<VecDeque<Page>>,
+    feed: broadcast::Sender<LogLine>,
+}
+
+#[derive(Debug)]
+struct Page {
+    incarnation: u64,
+    ended: bool,
+    lines: VecDeque<LogLine>,
+}
+
+impl LogBook {
+    pub(crate) fn new(agent: Arc<str>) -> Self {
+        Self { agent, pages: Mutex::default(), feed: broadcast::channel(LINES_FEED).0 }
+    }
+
+    /// A new incarnation begins: its lines stand on a page of their own.
+    pub(crate) fn begin(&self, incarnation: u64) {
+        let page = Page { incarnation, ended: false, lines: VecDeque::new() };
+        self.pages.lock().push_back(page);
+    }
+
+    /// An incarnation is over: its page is the previous one now.
+    pub(crate) fn end(&self, incarnation: u64) {
+        let mut pages = self.pages.lock();
+        if let Some(page) = pages.iter_mut().find(|page| page.incarnation == incarnation) {
+            page.ended = true;
+        }
+        while pages.iter().filter(|page| page.ended).count() > ENDED_KEPT {
+            let oldest = pages.iter().position(|page| page.ended);
+            oldest.and_then(|at| pages.remove(at));
+        }
+    }
+
+    pub(crate) fn add(&self, incarnation: u64, stream: LogStream, level: &str, text: String) {
+        let line = LogLine {
+            at: timestamp(),
+            agent: self.agent.to_string(),
+            incarnation,
+            stream,
+            level: level.to_owned(),
+            text,
+        };
+        let mut pages = self.pages.lock();
+        if let Some(page) = pages.iter_mut().rev().find(|page| page.incarnation == incarnation) {
+            if page.lines.len() == LINES_KEPT {
+                page.lines.pop_front();
+            }
+            page.lines.push_back(line.clone());
+        }
+        // An error means that nobody listens.
+        drop(self.feed.send(line));
+    }
+
+    /// The last `tail` lines, oldest first, and those that follow.
+    pub(crate) fn subscribe(
+        &self,
+        previous: bool,
+        tail: usize,
+    ) -> (Vec<LogLine>, broadcast::Receiver<LogLine>) {
+        let pages = self.pages.lock();
+        // While an agent is down, its last life is what one wants to read.
+        let all_ended = pages.iter().all(|page| page.ended);
+        let mut lines: Vec<LogLine> = pages
+            .iter()
+            .filter(|page| page.ended == (previous || all_ended))
+            .flat_map(|page| page.lines.iter().cloned())
+            .collect();
+        // Replicas write at the same time; the sort is stable.
+        lines.sort_by(|one, other| one.at.cmp(&other.at));
+        lines.drain(..lines.len().saturating_sub(tail));
+        (lines, self.feed.subscribe())
+    }
+
+    /// The last lines that an incarnation's process wrote itself.
+    pub(crate) fn stderr_tail(&self, incarnation: u64, lines: usize) -> Vec<String> {
+        let pages = self.pages.lock();
+        let page = pages.iter().rev().find(|page| page.incarnation == incarnation);
+        let mut tail: Vec<String> = page
+            .into_iter()
+            .flat_map(|page| page.lines.iter().rev())
+            .filter(|line| line.stream == LogStream::Stderr)
+            .take(lines)
+            .map(|line| line.text.clone())
+            .collect();
+        tail.reverse();
+        tail
+    }
+}

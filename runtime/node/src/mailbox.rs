@@ -1,0 +1,207 @@
+//! The bounded queue in front of an agent. It outlives incarnations; links pull from it.
+//!
+//! Calls leave in the order in which they came. It knows no process: a link says how many slots it
+//! has free, and is rung when there is something for them.
+
+use std::collections::VecDeque;
+use std::pin::pin;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use synapse_core::fault::{Fault, FaultCode};
+use synapse_core::spec::{MailboxSpec, WhenFull};
+use tokio::sync::Notify;
+
+use crate::call::Call;
+use crate::link::LinkPort;
+
+/// The queue and who waits for it.
+#[derive(Debug)]
+pub(crate) struct Mailbox {
+    agent: Arc<str>,
+    spec: MailboxSpec,
+    state: Mutex<State>,
+    space: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    queue: VecDeque<Arc<Call>>,
+    /// Links with free slots that found the queue empty; at most one entry per replica.
+    idle: Vec<Idle>,
+    closed: Option<Fault>,
+}
+
+#[derive(Debug)]
+struct Idle {
+    port: Arc<LinkPort>,
+    slots: usize,
+}
+
+impl Mailbox {
+    pub(crate) fn new(agent: Arc<str>, spec: MailboxSpec) -> Self {
+        let state = State { queue: VecDeque::new(), idle: Vec::new(), closed: None };
+        Self { agent, spec, state: Mutex::new(state), space: Notify::new() }
+    }
+
+    /// Calls that wait.
+    pub(crate) fn len(&self) -> usize {
+        self.state.lock().queue.len()
+    }
+
+    /// Puts a call at the end; waits for a place where the spec says so. Cancel-safe: a call is
+    /// either in the queue or was never there.
+    pub(crate) async fn push(&self, call: &Arc<Call>) -> Result<(), Fault> {
+        loop {
+            // Enabled before the look at the queue, so that no place freed in between is missed.
+            let mut freed = pin!(self.space.notified());
+            freed.as_mut().enable();
+            match self.try_push(call) {
+                Ok(()) => return Ok(()),
+                Err(Refusal::Closed(fault)) => return Err(fault),
+                Err(Refusal::Full) if self.spec.when_full == WhenFull::Reject => {
+                    return Err(self.overloaded());
+                }
+                Err(Refusal::Full) => freed.await,
+            }
+        }
+    }
+
+    fn try_push(&self, call: &Arc<Call>) -> Result<(), Refusal> {
+        let mut state = self.state.lock();
+        if let Some(fault) = &state.closed {
+            return Err(Refusal::Closed(fault.clone()));
+        }
+        // Calls that a free slot is about to take do not wait, so they are not counted.
+        let slots: usize = state.idle.iter().map(|idle| idle.slots).sum();
+        if state.queue.len() >= self.spec.size.saturating_add(slots) {
+            return Err(Refusal::Full);
+        }
+        state.queue.push_back(Arc::clone(call));
+        state.ring();
+        Ok(())
+    }
+
+    fn overloaded(&self) -> Fault {
+        let message = format!(
+            "the mailbox of {} is full ({} calls wait); try again later, or raise mailbox.size",
+            self.agent, self.spec.size
+        );
+        Fault::new(FaultCode::Overloaded, message)
+    }
+
+    /// A link with `slots` free takes what waits, in order, and is rung when more comes.
+    pub(crate) fn pull(
+        &self,
+        port: &Arc<LinkPort>,
+        incarnation: u64,
+        slots: usize,
+        taken: &mut Vec<Arc<Call>>,
+    ) {
+        let before = taken.len();
+        let mut state = self.state.lock();
+        while taken.len() - before < slots {
+            let Some(call) = state.queue.pop_front() else { break };
+            if call.claim(port, incarnation) {
+                taken.push(call);
+            }
+        }
+        let taken = taken.len() - before;
+        state.idle_again(port, slots - taken);
+        if !state.queue.is_empty() {
+            state.ring();
+        }
+        drop(state);
+        for _ in 0..taken {
+            self.space.notify_one();
+        }
+    }
+
+    /// A link takes no more calls.
+    pub(crate) fn leave(&self, port: &Arc<LinkPort>) {
+        let mut state = self.state.lock();
+        state.idle.retain(|idle| !Arc::ptr_eq(&idle.port, port));
+        if !state.queue.is_empty() {
+            state.ring();
+        }
+    }
+
+    /// Calls that an incarnation had not begun with go back to the head, in their order. Returns
+    /// those that find it closed, for the caller to end.
+    pub(crate) fn give_back(&self, calls: Vec<Arc<Call>>) -> Vec<Arc<Call>> {
+        let mut state = self.state.lock();
+        if state.closed.is_some() {
+            return calls;
+        }
+        for call in calls.into_iter().rev() {
+            if call.unclaim() {
+                state.queue.push_front(call);
+            }
+        }
+        state.ring();
+        Vec::new()
+    }
+
+    /// The fault that new calls get, where it is closed.
+    pub(crate) fn closed(&self) -> Option<Fault> {
+        self.state.lock().closed.clone()
+    }
+
+    /// Forgets a call that ended while it waited.
+    pub(crate) fn forget(&self, call: &Arc<Call>) {
+        let mut state = self.state.lock();
+        let before = state.queue.len();
+        state.queue.retain(|waiting| !Arc::ptr_eq(waiting, call));
+        let freed = state.queue.len() < before;
+        drop(state);
+        if freed {
+            self.space.notify_one();
+        }
+    }
+
+    /// Takes no calls until [`Mailbox::open`]; returns those that waited, for the caller to end.
+    pub(crate) fn close(&self, fault: Fault) -> Vec<Arc<Call>> {
+        let mut state = self.state.lock();
+        state.closed = Some(fault);
+        let waiting = state.queue.drain(..).collect();
+        drop(state);
+        self.space.notify_waiters();
+        waiting
+    }
+
+    /// Takes calls again.
+    pub(crate) fn open(&self) {
+        self.state.lock().closed = None;
+    }
+}
+
+impl State {
+    /// Wakes one link that has free slots, if there is one.
+    fn ring(&self) {
+        if let Some(idle) = self.idle.first() {
+            idle.port.ring();
+        }
+    }
+
+    /// Notes how many slots a link has left. One that just got work goes behind the others, so
+    /// that replicas take turns.
+    fn idle_again(&mut self, port: &Arc<LinkPort>, slots: usize) {
+        let known = self.idle.iter().position(|idle| Arc::ptr_eq(&idle.port, port));
+        match (known, slots) {
+            (None, 0) => {}
+            (Some(at), 0) => {
+                self.idle.remove(at);
+            }
+            (None, slots) => self.idle.push(Idle { port: Arc::clone(port), slots }),
+            (Some(at), slots) => {
+                let idle = self.idle.remove(at);
+                self.idle.push(Idle { slots, ..idle });
+            }
+        }
+    }
+}
+
+enum Refusal {
+    Closed(Fault),
+    Full,
+}
