@@ -23,6 +23,12 @@ pub(crate) trait Field: Put + Sized {
     /// The word that `docs/protocol.md` has for the type.
     const TYPE: &'static str;
 
+    /// The word for a list of it; empty where no frame has one.
+    const LIST: &'static str = "";
+
+    /// Whether nil may stand there.
+    const NULLABLE: bool = false;
+
     fn read(from: &mut Reader<'_>) -> Result<Self, Flaw>;
 
     /// What a missing trailing field means: nil where the field is nullable, else nothing.
@@ -40,6 +46,7 @@ impl Put for u64 {
 
 impl Field for u64 {
     const TYPE: &'static str = "int";
+    const LIST: &'static str = "[int]";
 
     fn read(from: &mut Reader<'_>) -> Result<Self, Flaw> {
         let marker = from.marker()?;
@@ -123,6 +130,7 @@ impl Put for Bytes {
 
 impl Field for Bytes {
     const TYPE: &'static str = "bin";
+    const LIST: &'static str = "[bin]";
 
     fn read(from: &mut Reader<'_>) -> Result<Self, Flaw> {
         let marker = from.marker()?;
@@ -185,6 +193,7 @@ impl<T: Put> Put for Option<T> {
 
 impl<T: Field> Field for Option<T> {
     const TYPE: &'static str = T::TYPE;
+    const NULLABLE: bool = true;
 
     fn read(from: &mut Reader<'_>) -> Result<Self, Flaw> {
         if from.nil()? {
@@ -223,7 +232,7 @@ impl<T: Put> Put for Vec<T> {
 }
 
 impl<T: Field> Field for Vec<T> {
-    const TYPE: &'static str = T::TYPE;
+    const TYPE: &'static str = T::LIST;
 
     fn read(from: &mut Reader<'_>) -> Result<Self, Flaw> {
         let marker = from.marker()?;

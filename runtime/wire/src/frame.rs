@@ -68,8 +68,10 @@ pub struct Shape {
 pub struct FieldShape {
     /// The name.
     pub name: &'static str,
-    /// The type's word: `int`, `str`, `bool`, `any`, `map`, `bin`, or what it is a list of.
+    /// The type's word: `int`, `str`, `bool`, `any`, `map`, `bin`, or one of these in brackets.
     pub of: &'static str,
+    /// Whether nil may stand there, and the field be missing at the end.
+    pub nullable: bool,
 }
 
 /// Declares the frames of one direction: the structs, the enum over them, and both codecs.
@@ -100,7 +102,11 @@ macro_rules! frames {
                     name: $name,
                     of_a_run: !<[&str]>::is_empty(&[$(stringify!($run))?]),
                     fields: &[$(
-                        FieldShape { name: stringify!($field), of: <$type as Field>::TYPE },
+                        FieldShape {
+                            name: stringify!($field),
+                            of: <$type as Field>::TYPE,
+                            nullable: <$type as Field>::NULLABLE,
+                        },
                     )*],
                 };
 
@@ -183,7 +189,10 @@ pub(crate) struct Fields<'r, 'a> {
 impl<'r, 'a> Fields<'r, 'a> {
     /// Reads the array's length, the kind and the run.
     fn open(from: &'r mut Reader<'a>) -> Result<(Self, u64, u64), Violation> {
-        let malformed = |flaw| Violation::Malformed { flaw };
+        let malformed = |flaw| Violation::Malformed {
+            part: "frame",
+            flaw,
+        };
         let marker = from.marker().map_err(malformed)?;
         let length = from.array_length(marker).map_err(malformed)?;
         let left = length
@@ -224,20 +233,21 @@ impl<'r, 'a> Fields<'r, 'a> {
         }
     }
 
+    /// What most MessagePack libraries refuse by themselves is `malformed` in every language;
+    /// what they would hand on is a bad field.
     fn bad(&self, field: &'static str, flaw: Flaw) -> Violation {
         match flaw {
-            Flaw::Cut => Violation::Malformed { flaw },
+            Flaw::Cut | Flaw::Utf8 | Flaw::Key | Flaw::Depth => {
+                Violation::Malformed { part: field, flaw }
+            }
             Flaw::Chunk(bytes) => Violation::ChunkTooLong { bytes },
             Flaw::Trailing
             | Flaw::Expected(_)
             | Flaw::Missing
             | Flaw::Range
-            | Flaw::Utf8
             | Flaw::NotFinite
-            | Flaw::Key
             | Flaw::Bytes
             | Flaw::Extension
-            | Flaw::Depth
             | Flaw::Count => Violation::BadField {
                 frame: self.frame,
                 field,
@@ -248,7 +258,10 @@ impl<'r, 'a> Fields<'r, 'a> {
 
     /// Passes over the fields of later versions; nothing may follow the array.
     fn close(self) -> Result<(), Violation> {
-        let malformed = |flaw| Violation::Malformed { flaw };
+        let malformed = |flaw| Violation::Malformed {
+            part: "frame",
+            flaw,
+        };
         for _ in 0..self.left {
             self.from.skip().map_err(malformed)?;
         }

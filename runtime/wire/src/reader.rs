@@ -16,13 +16,17 @@ use crate::violation::Flaw;
 pub(crate) struct Reader<'a> {
     bytes: &'a [u8],
     values_left: usize,
+    /// Whether `VALUES_MAX`, not the bytes, is what bounds the values.
+    long: bool,
 }
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        let long = bytes.len() > VALUES_MAX;
         Self {
             bytes,
             values_left: bytes.len().min(VALUES_MAX),
+            long,
         }
     }
 
@@ -162,7 +166,11 @@ impl<'a> Reader<'a> {
     /// Charges a claimed number of values: once per element or entry, before any is read.
     #[inline]
     pub(crate) fn claim(&mut self, values: usize) -> Result<(), Flaw> {
-        self.values_left = self.values_left.checked_sub(values).ok_or(Flaw::Count)?;
+        match self.values_left.checked_sub(values) {
+            Some(left) => self.values_left = left,
+            None if self.long && values <= self.bytes.len() => return Err(Flaw::Count),
+            None => return Err(Flaw::Cut),
+        }
         Ok(())
     }
 

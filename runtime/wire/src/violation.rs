@@ -18,9 +18,12 @@ pub enum Violation {
         /// What had come of the frame, header included.
         bytes: usize,
     },
-    /// A body that is not a MessagePack array of a kind, a run and fields.
-    #[error("not a frame: {flaw}")]
+    /// A body that is not one MessagePack array of a kind, a run and fields, or a field of it that
+    /// MessagePack libraries refuse: cut short, no UTF-8, no string as a key, nested too deeply.
+    #[error("malformed frame: `{part}` {flaw}")]
     Malformed {
+        /// The field, or "frame".
+        part: &'static str,
         /// What was wrong with it.
         flaw: Flaw,
     },
@@ -30,7 +33,7 @@ pub enum Violation {
         /// The kind that came.
         kind: u64,
     },
-    /// A field of the wrong type, out of range, missing, or holding what is no JSON.
+    /// A field of the wrong type, out of range, missing, or holding what JSON has not.
     #[error("`{field}` of `{frame}` {flaw}")]
     BadField {
         /// The frame's name.
@@ -194,7 +197,7 @@ pub enum Flaw {
     Extension,
     /// More levels than `VALUE_DEPTH_MAX`.
     Depth,
-    /// More values than `VALUES_MAX`, or than the body has bytes.
+    /// More values than `VALUES_MAX`.
     Count,
     /// A chunk longer than `CHUNK_BYTES_MAX`: becomes [`Violation::ChunkTooLong`].
     Chunk(usize),
@@ -214,7 +217,7 @@ impl fmt::Display for Flaw {
             Self::Bytes => "has bytes where JSON is due",
             Self::Extension => "has a MessagePack extension",
             Self::Depth => "is nested too deeply",
-            Self::Count => "claims more values than it may hold",
+            Self::Count => "has more values than a frame may hold",
             Self::Chunk(bytes) => return write!(f, "has {bytes} bytes, too many for a chunk"),
         })
     }

@@ -140,6 +140,28 @@ pub struct CallFrame<'a> {
     pub trace: Option<&'a Map>,
 }
 
+impl Call {
+    /// The same call, borrowed.
+    #[must_use]
+    pub fn borrow(&self) -> CallFrame<'_> {
+        CallFrame {
+            run: self.run,
+            input: &self.input,
+            stream: self.stream,
+            prefetched: self.prefetched,
+            credit: self.credit,
+            deadline_ms: self.deadline_ms,
+            deps: self.deps.as_ref(),
+            history: self.history.as_deref(),
+            model: self.model.as_deref(),
+            settings: self.settings.as_ref(),
+            instructions: self.instructions.as_deref(),
+            limits: self.limits.as_ref(),
+            trace: self.trace.as_ref(),
+        }
+    }
+}
+
 impl<'a> CallFrame<'a> {
     /// A call of nothing but its input; a stream begins with `STREAM_CREDIT_INITIAL`.
     #[must_use]

@@ -58,6 +58,7 @@ impl Put for Tool {
 
 impl Field for Tool {
     const TYPE: &'static str = "map";
+    const LIST: &'static str = "[map]";
 
     fn read(from: &mut Reader<'_>) -> Result<Self, Flaw> {
         let (mut description, mut name, mut parameters) = (None, None, None);
