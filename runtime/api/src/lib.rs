@@ -13,6 +13,8 @@ mod event;
 mod exit;
 mod fault;
 mod log;
+#[cfg(test)]
+mod reference;
 mod run;
 mod session;
 mod socket;

@@ -200,7 +200,7 @@ pub(crate) fn outcome(outcome: node::ActionOutcome) -> api::ActionOutcome {
 pub(crate) fn run_result(outcome: node::RunOutcome) -> api::RunResult {
     api::RunResult {
         run: outcome.run.to_string(),
-        agent: outcome.agent,
+        agent: outcome.agent.to_string(),
         incarnation: outcome.incarnation,
         output: outcome.output,
         usage: outcome.usage,

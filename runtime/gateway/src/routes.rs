@@ -35,8 +35,8 @@ pub(crate) struct Shared {
 pub(crate) fn router(node: NodeHandle, closing: Closing) -> Router {
     let router = table()
         .into_iter()
-        .fold(Router::new(), |router, (path, methods)| {
-            router.route(path, methods)
+        .fold(Router::new(), |router, (_verb, path, route)| {
+            router.route(path, route)
         });
     router
         .fallback(unknown_route)
@@ -44,21 +44,20 @@ pub(crate) fn router(node: NodeHandle, closing: Closing) -> Router {
         .with_state(Shared { node, closing })
 }
 
-/// Each path with its methods, as `docs/control-api.md` has them; a test holds the two together.
-fn table() -> [(&'static str, MethodRouter<Shared>); 9] {
+/// Every route, as `docs/control-api.md` has them; a test holds the two together.
+fn table() -> [(&'static str, &'static str, MethodRouter<Shared>); 10] {
+    use routing::{delete, get, post};
     [
-        ("/v1/status", routing::get(status)),
-        ("/v1/agents/{name}", routing::get(agent)),
-        ("/v1/agents/{name}/runs", routing::post(runs::run)),
-        ("/v1/agents/{name}/logs", routing::get(logs)),
-        ("/v1/runs/{run}/cancel", routing::post(runs::cancel)),
-        ("/v1/actions/{action}", routing::post(action)),
-        ("/v1/events", routing::get(events)),
-        (
-            "/v1/sessions/{id}",
-            routing::get(session).delete(drop_session),
-        ),
-        ("/v1/shutdown", routing::post(shutdown)),
+        ("GET", "/v1/status", get(status)),
+        ("GET", "/v1/agents/{name}", get(agent)),
+        ("POST", "/v1/agents/{name}/runs", post(runs::run)),
+        ("POST", "/v1/runs/{run}/cancel", post(runs::cancel)),
+        ("POST", "/v1/actions/{action}", post(action)),
+        ("GET", "/v1/agents/{name}/logs", get(logs)),
+        ("GET", "/v1/events", get(events)),
+        ("GET", "/v1/sessions/{id}", get(session)),
+        ("DELETE", "/v1/sessions/{id}", delete(drop_session)),
+        ("POST", "/v1/shutdown", post(shutdown)),
     ]
 }
 
@@ -239,4 +238,73 @@ async fn unknown_route(method: Method, uri: Uri) -> Refusal {
 async fn unknown_method(method: Method, uri: Uri) -> Refusal {
     Refusal::invalid(format!("{} does not take {method}", uri.path()))
         .with_status(StatusCode::METHOD_NOT_ALLOWED)
+}
+
+#[cfg(test)]
+mod tests {
+    use synapse_api::Fault;
+    use synapse_core::fault::FaultCode;
+    use synapse_node::EventKind;
+
+    use super::*;
+
+    fn reference() -> String {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        std::fs::read_to_string(root.join("../../docs/control-api.md")).unwrap()
+    }
+
+    #[test]
+    fn the_documented_routes_are_the_served_ones() {
+        let text = reference();
+        let documented: Vec<(&str, &str)> = text
+            .lines()
+            .filter_map(|line| {
+                line.strip_prefix("### `")?
+                    .strip_suffix('`')?
+                    .split_once(' ')
+            })
+            .collect();
+        let served: Vec<_> = table()
+            .into_iter()
+            .map(|(verb, path, _route)| (verb, path))
+            .collect();
+        assert_eq!(documented, served);
+    }
+
+    #[test]
+    fn every_fault_of_the_catalogue_is_documented_with_its_origin() {
+        let text = reference();
+        for code in FaultCode::ALL {
+            let fault = convert::fault(synapse_core::fault::Fault::new(code, ""));
+            let row = format!("| `{}` | {} | ", fault.code, fault.origin);
+            assert!(text.contains(&row), "no row {row}");
+            assert_ne!(
+                fault.title(),
+                Fault::new("unknown", "", "").title(),
+                "{code}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_kind_of_event_is_documented() {
+        let text = reference();
+        for kind in [
+            EventKind::NodeStarted,
+            EventKind::NodeStopping,
+            EventKind::AgentStarting,
+            EventKind::AgentReady,
+            EventKind::AgentExited,
+            EventKind::AgentRestarting,
+            EventKind::AgentDown,
+            EventKind::Operator,
+            EventKind::SupervisorGaveUp,
+            EventKind::CrashReport,
+        ] {
+            assert!(
+                text.contains(&format!("| `{}` | ", kind.as_str())),
+                "{kind:?}"
+            );
+        }
+    }
 }
