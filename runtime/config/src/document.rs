@@ -37,12 +37,12 @@ pub(crate) struct Key {
 }
 
 impl Node {
-    /// What this is, with its article, for "found ...".
+    /// What this is, for "found ...".
     pub(crate) fn what(&self) -> String {
         match &self.data {
-            Data::Text(text) => format!("the string {}", quoted(text)),
-            Data::Integer(number) => format!("the number {number}"),
-            Data::Float(number) => format!("the number {number}"),
+            Data::Text(text) => quoted(text),
+            Data::Integer(number) => number.to_string(),
+            Data::Float(number) => format!("{number:?}"),
             Data::Boolean(value) => format!("`{value}`"),
             Data::Date(date) => format!("the date {date}"),
             Data::Array(items) if items.is_empty() => "an empty list".to_owned(),
@@ -63,6 +63,14 @@ pub(crate) fn quoted(text: &str) -> String {
     } else {
         format!("{text:?}")
     }
+}
+
+/// The character boundary at `at`, or the last one before it.
+pub(crate) fn boundary(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len()))
+        .rev()
+        .find(|at| text.is_char_boundary(*at))
+        .unwrap_or(0)
 }
 
 /// Parses `text`; a syntax error goes to `problems`.

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::document::boundary;
 use crate::problem::{Problem, Problems, Severity};
 use crate::render;
 
@@ -149,7 +150,7 @@ impl std::error::Error for ConfigErrors {}
 
 /// Line and column of a byte, both counted from 1, the column in characters.
 fn position(text: &str, at: usize) -> (usize, usize) {
-    let before = text.get(..text.floor_char_boundary(at)).unwrap_or_default();
+    let before = text.get(..boundary(text, at)).unwrap_or_default();
     let line = before.matches('\n').count().saturating_add(1);
     let column = before
         .rsplit('\n')

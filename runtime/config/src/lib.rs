@@ -5,17 +5,35 @@
 //! binary. It starts nothing, and reads nothing but the file and what the file names.
 #![warn(missing_docs)]
 
+mod agent;
+mod backoff;
+mod check;
 mod configuration;
 mod document;
+mod element;
 mod finding;
+mod folder;
+mod key;
 mod load;
+mod model;
+mod module;
 mod nearest;
+mod output_schema;
 mod problem;
+mod raw;
 mod render;
+mod schema;
+mod settings;
+mod supervisor;
+mod tree;
 
 pub use configuration::{
     Configuration, LogFormat, LogLevel, LogSettings, PythonSettings, RuntimeSettings,
     SessionLimits, Spawn,
 };
 pub use finding::{ConfigErrors, Finding, Findings, Related};
-pub use load::{FILE_BYTES_MAX, Loaded, load, parse, schema};
+pub use load::{FILE_BYTES_MAX, Loaded, load, parse};
+pub use schema::schema;
+
+#[cfg(test)]
+mod tests;

@@ -3,12 +3,12 @@
 use std::io::Read;
 use std::path::Path;
 
-use serde_json::Value;
-
 use crate::configuration::Configuration;
-use crate::document;
 use crate::finding::{ConfigErrors, Findings};
+use crate::key::Element;
 use crate::problem::{Problem, Problems};
+use crate::raw::RawTree;
+use crate::{check, document};
 
 /// Bytes of a configuration file that are read; a larger one is some other file.
 pub const FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -42,18 +42,18 @@ pub fn load(path: &Path) -> Result<Loaded, ConfigErrors> {
 /// Every mistake at once.
 pub fn parse(text: &str, file: &Path) -> Result<Loaded, ConfigErrors> {
     let mut problems = Problems::default();
-    let _root = document::parse(text, &mut problems);
-    Err(ConfigErrors(Findings::new(
-        &file.display().to_string(),
-        text,
-        problems,
-    )))
-}
-
-/// The JSON Schema of the file, for editors.
-#[must_use]
-pub fn schema() -> Value {
-    Value::Null
+    let absolute = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+    let configuration = document::parse(text, &mut problems)
+        .and_then(|root| RawTree::read(&root, "", &mut problems))
+        .and_then(|raw| check::check(&raw, &absolute, &mut problems));
+    let findings = Findings::new(&file.display().to_string(), text, problems);
+    match configuration {
+        Some(configuration) => Ok(Loaded {
+            configuration,
+            warnings: findings,
+        }),
+        None => Err(ConfigErrors(findings)),
+    }
 }
 
 fn read(path: &Path) -> Result<String, Problem> {

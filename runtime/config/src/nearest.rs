@@ -38,6 +38,14 @@ pub(crate) fn did_you_mean<'a>(
     nearest(written, candidates).map(|candidate| format!("did you mean `{candidate}`?"))
 }
 
+/// The same for a value, as TOML writes it.
+pub(crate) fn did_you_mean_value<'a>(
+    written: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<String> {
+    nearest(written, candidates).map(|candidate| format!("did you mean {candidate:?}?"))
+}
+
 /// "`a`, `b` or `c`".
 pub(crate) fn alternatives(words: &[&str]) -> String {
     let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();

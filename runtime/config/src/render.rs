@@ -2,7 +2,7 @@
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-use crate::document::Span;
+use crate::document::{Span, boundary};
 use crate::finding::Findings;
 use crate::problem::{Problem, Severity};
 
@@ -69,8 +69,8 @@ fn snippet<'a>(
 /// The first line of a span, on character boundaries and within the text: a mark over a whole
 /// table would bury the file in bars.
 fn visible(text: &str, span: &Span) -> Span {
-    let start = text.floor_char_boundary(span.start);
-    let end = text.ceil_char_boundary(span.end).max(start);
+    let start = boundary(text, span.start);
+    let end = boundary(text, span.end).max(start);
     let line = text
         .get(start..end)
         .and_then(|marked| marked.split('\n').next());

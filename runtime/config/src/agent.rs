@@ -1,0 +1,222 @@
+//! One `[agent.NAME]`: rules between its keys, and the files that it names.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+use synapse_core::name::Name;
+use synapse_core::spec::{
+    AgentSpec, DepsScope, MailboxSpec, Mode, Program, Restart, Shutdown, UsageLimits, WhenFull,
+};
+use synapse_core::time::Millis;
+
+use crate::backoff;
+use crate::element::{Duration, Whole};
+use crate::folder::{Folder, Kind};
+use crate::key::{Field, Spanned};
+use crate::problem::{Problem, Problems};
+use crate::raw::{RawAgent, RawUsageLimits};
+use crate::settings::count;
+use crate::{model, module, output_schema};
+
+const SHUTDOWN: Millis = Millis::from_secs(5);
+const MAILBOX_SIZE: u64 = 256;
+const START_TIMEOUT: Millis = Millis::from_secs(60);
+const CALL_TIMEOUT: Millis = Millis::from_secs(600);
+const CANCEL_GRACE: Millis = Millis::from_secs(10);
+
+/// The checked form of an agent. What is wrong is reported; the form is then of no use.
+pub(crate) fn spec(
+    name: &Spanned<Name>,
+    raw: &RawAgent,
+    folder: &Folder,
+    python_path: &[PathBuf],
+    problems: &mut Problems,
+) -> AgentSpec {
+    let path = format!("agent.{}", name.value);
+    check(name, raw, &path, python_path, problems);
+    let mailbox = raw.mailbox.value().cloned().unwrap_or_default();
+    AgentSpec {
+        name: name.value.clone(),
+        program: raw
+            .entry
+            .value()
+            .map_or(Program::Declared, |entry| Program::Entry(entry.clone())),
+        mode: raw.mode.value().copied(),
+        description: raw.description.value().cloned(),
+        model: raw.model.value().cloned(),
+        model_settings: raw
+            .model_settings
+            .value()
+            .map(|table| table.0.clone())
+            .unwrap_or_default(),
+        instructions: raw.instructions.value().cloned(),
+        output_schema: schema(raw, &path, folder, problems),
+        usage_limits: raw
+            .usage_limits
+            .value()
+            .map(usage_limits)
+            .unwrap_or_default(),
+        deps: raw.deps.value().cloned(),
+        deps_scope: raw.deps_scope.or(DepsScope::Incarnation),
+        env: raw
+            .env
+            .value()
+            .map(|variables| variables.0.clone())
+            .unwrap_or_default(),
+        env_file: raw.env_file.given().and_then(|written| {
+            folder.existing(written, &format!("{path}.env_file"), Kind::File, problems)
+        }),
+        env_pass: env_pass(raw),
+        restart: raw.restart.or(Restart::Permanent),
+        shutdown: raw.shutdown.or(Shutdown::Timeout(SHUTDOWN)),
+        significant: raw.significant.or(false),
+        concurrency: count(raw.concurrency.or(Whole(1))),
+        prefetch: count(raw.prefetch.or(Whole(0))),
+        replicas: count(raw.replicas.or(Whole(1))),
+        mailbox: MailboxSpec {
+            size: count(mailbox.size.or(Whole(MAILBOX_SIZE))),
+            when_full: mailbox.when_full.or(WhenFull::Reject),
+        },
+        backoff: raw.backoff.value().map(backoff::resolve),
+        start_timeout: raw.start_timeout.or(Duration(START_TIMEOUT)).0,
+        call_timeout: raw.call_timeout.or(Duration(CALL_TIMEOUT)).0,
+        cancel_grace: raw.cancel_grace.or(Duration(CANCEL_GRACE)).0,
+    }
+}
+
+fn check(
+    name: &Spanned<Name>,
+    raw: &RawAgent,
+    path: &str,
+    python_path: &[PathBuf],
+    problems: &mut Problems,
+) {
+    program(name, raw, path, problems);
+    for (key, entry) in [("entry", &raw.entry), ("deps", &raw.deps)] {
+        if let Some(entry) = entry.given() {
+            module::check(entry, &format!("{path}.{key}"), python_path, problems);
+        }
+    }
+    if let Some(model) = raw.model.given() {
+        model::check(model, &format!("{path}.model"), problems);
+    }
+    if let Some(backoff) = raw.backoff.given() {
+        backoff::check(backoff, &format!("{path}.backoff"), problems);
+    }
+    one_at_a_time(raw, path, problems);
+    passed_and_set(raw, path, problems);
+    without_code(raw, path, problems);
+}
+
+/// Either code, or a model and instructions.
+fn program(name: &Spanned<Name>, raw: &RawAgent, path: &str, problems: &mut Problems) {
+    if !raw.entry.is_absent() {
+        return;
+    }
+    let missing = match (raw.model.is_absent(), raw.instructions.is_absent()) {
+        (false, false) => return,
+        (true, true) => "`entry`, and not `model` and `instructions` either",
+        (true, false) => "`entry`, so it needs a `model`",
+        (false, true) => "`entry`, so it needs `instructions`",
+    };
+    let message = format!("agent `{}` has no {missing}", name.value);
+    problems.push(
+        Problem::error(path, message)
+            .at(name.span.clone(), "")
+            .help("with code: entry = \"module:attribute\"")
+            .help("without code: model = \"offline\" and instructions = \"...\""),
+    );
+}
+
+/// Keys that mean something only with code, or only without.
+fn without_code(raw: &RawAgent, path: &str, problems: &mut Problems) {
+    if let (Some(schema), Some(entry)) = (raw.output_schema.given(), raw.entry.given()) {
+        let message = format!("`{path}.output_schema` cannot be used with `entry`");
+        problems.push(
+            Problem::error(format!("{path}.output_schema"), message)
+                .at(schema.key.clone(), "")
+                .at(entry.key.clone(), "this code says its own output type")
+                .help("give the pydantic-ai agent an `output_type`, or annotate what the function returns"),
+        );
+    }
+    if let Some(deps) = raw.deps.given().filter(|_| raw.entry.is_absent()) {
+        let message =
+            format!("`{path}.deps` needs an `entry`: an agent without code takes no dependencies");
+        problems.push(Problem::error(format!("{path}.deps"), message).at(deps.key.clone(), ""));
+    }
+    if let Some(scope) = raw.deps_scope.given().filter(|_| raw.deps.is_absent()) {
+        let message = format!("`{path}.deps_scope` has no effect without `deps`");
+        problems.push(
+            Problem::warning(format!("{path}.deps_scope"), message).at(scope.key.clone(), ""),
+        );
+    }
+}
+
+fn one_at_a_time(raw: &RawAgent, path: &str, problems: &mut Problems) {
+    let (Some(mode), Some(concurrency)) = (raw.mode.given(), raw.concurrency.given()) else {
+        return;
+    };
+    if mode.value == Mode::RunSync && concurrency.value.0 > 1 {
+        let key = format!("{path}.concurrency");
+        let message = format!(
+            "`{key}` must be 1 with `mode = \"run_sync\"`, found {}",
+            concurrency.value.0
+        );
+        problems.push(
+            Problem::error(key, message)
+                .at(concurrency.span.clone(), "")
+                .at(mode.span.clone(), "one run at a time, on the main thread")
+                .help(
+                    "for more at once use replicas, or the mode \"run\" if the code does not block",
+                ),
+        );
+    }
+}
+
+fn passed_and_set(raw: &RawAgent, path: &str, problems: &mut Problems) {
+    let (Some(set), Some(passed)) = (raw.env.given(), raw.env_pass.value()) else {
+        return;
+    };
+    for name in passed
+        .0
+        .iter()
+        .filter(|name| set.value.0.contains_key(&name.value.0))
+    {
+        let message = format!(
+            "`{path}.env_pass` has no effect for `{}`, which `env` sets",
+            name.value.0
+        );
+        problems.push(
+            Problem::warning(format!("{path}.env_pass"), message)
+                .at(name.span.clone(), "")
+                .at(set.key.clone(), "set here"),
+        );
+    }
+}
+
+fn env_pass(raw: &RawAgent) -> Vec<String> {
+    let names = raw
+        .env_pass
+        .value()
+        .map(|list| list.0.as_slice())
+        .unwrap_or_default();
+    names.iter().map(|name| name.value.0.clone()).collect()
+}
+
+fn schema(raw: &RawAgent, path: &str, folder: &Folder, problems: &mut Problems) -> Option<Value> {
+    let key = format!("{path}.output_schema");
+    output_schema::resolve(raw.output_schema.given()?, &key, folder, problems)
+}
+
+fn usage_limits(raw: &RawUsageLimits) -> UsageLimits {
+    fn limit<const MIN: u64, const MAX: u64>(field: &Field<Whole<MIN, MAX>>) -> Option<u64> {
+        field.value().map(|number| number.0)
+    }
+    UsageLimits {
+        requests: limit(&raw.requests),
+        tool_calls: limit(&raw.tool_calls),
+        input_tokens: limit(&raw.input_tokens),
+        output_tokens: limit(&raw.output_tokens),
+        total_tokens: limit(&raw.total_tokens),
+    }
+}

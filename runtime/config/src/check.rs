@@ -1,0 +1,136 @@
+//! From what the file says to what it amounts to: every rule is asked, whatever the others found.
+
+use std::path::Path;
+
+use synapse_core::name::Name;
+use synapse_core::spec::{ChildRef, TreeSpec};
+
+use crate::configuration::Configuration;
+use crate::element::Named;
+use crate::folder::Folder;
+use crate::key::{Field, Spanned};
+use crate::problem::Problems;
+use crate::raw::{RawAgent, RawSupervisor, RawTree};
+use crate::supervisor::{Child, ROOT};
+use crate::tree::Shape;
+use crate::{agent, backoff, settings, supervisor, tree};
+
+/// The configuration, if `problems` has no error at the end. `file` is absolute.
+pub(crate) fn check(raw: &RawTree, file: &Path, problems: &mut Problems) -> Option<Configuration> {
+    let folder = Folder::of(file);
+    let runtime = settings::runtime(&raw.runtime.value().cloned().unwrap_or_default(), &folder);
+    let python = settings::python(
+        &raw.python.value().cloned().unwrap_or_default(),
+        &folder,
+        problems,
+    );
+    tree::check_root(raw, problems);
+    let supervisors = raw.supervisor.value().cloned().unwrap_or_default();
+    let agents = raw.agent.value().cloned().unwrap_or_default();
+    let tree = Tables {
+        supervisors: &supervisors,
+        agents: &agents,
+    };
+    let specs = tree.specs(raw, &folder, &python.path, problems);
+    if problems.has_errors() {
+        return None;
+    }
+    Some(Configuration {
+        tree: specs?,
+        runtime: runtime?,
+        python,
+        file: file.to_owned(),
+        folder: folder.path().to_owned(),
+    })
+}
+
+struct Tables<'a> {
+    supervisors: &'a Named<RawSupervisor>,
+    agents: &'a Named<RawAgent>,
+}
+
+impl Tables<'_> {
+    fn specs(
+        &self,
+        raw: &RawTree,
+        folder: &Folder,
+        python_path: &[std::path::PathBuf],
+        problems: &mut Problems,
+    ) -> Option<TreeSpec> {
+        let shape = self.shape(raw, problems);
+        let agents = self.agents.tables.iter().map(|(name, raw)| {
+            (
+                name.value.clone(),
+                agent::spec(name, raw, folder, python_path, problems),
+            )
+        });
+        let agents = agents.collect();
+        let mut supervisors = std::collections::BTreeMap::new();
+        for (name, raw) in &self.supervisors.tables {
+            let children = shape.children(raw);
+            let known: Vec<Child<'_>> = children
+                .iter()
+                .filter_map(|child| self.child(child))
+                .collect();
+            supervisor::check_children(name, raw, &known, problems);
+            supervisors.insert(
+                name.value.clone(),
+                supervisor::spec(name, raw, children, problems),
+            );
+        }
+        Some(TreeSpec {
+            root: Name::new(ROOT).ok()?,
+            supervisors,
+            agents,
+        })
+    }
+
+    /// The shape, checked where both kinds of tables could be read at all.
+    fn shape(&self, raw: &RawTree, problems: &mut Problems) -> Shape<'_> {
+        let whole =
+            !matches!(raw.supervisor, Field::Invalid) && !matches!(raw.agent, Field::Invalid);
+        let mut unheard = Problems::default();
+        let rejected = self
+            .supervisors
+            .rejected
+            .iter()
+            .chain(&self.agents.rejected);
+        tree::check(
+            &self.supervisors.tables,
+            &self.agents.tables,
+            rejected.map(String::as_str),
+            if whole { problems } else { &mut unheard },
+        )
+    }
+
+    fn child(&self, child: &ChildRef) -> Option<Child<'_>> {
+        match child {
+            ChildRef::Agent(name) => {
+                let (name, raw) = find(&self.agents.tables, name)?;
+                let backoff = raw.backoff.given();
+                Some(Child {
+                    name: &name.value,
+                    path: format!("agent.{}", name.value),
+                    restart: &raw.restart,
+                    significant: &raw.significant,
+                    backoff: backoff
+                        .map(|given| (backoff::resolve(&given.value), given.span.clone())),
+                })
+            }
+            ChildRef::Supervisor(name) => {
+                let (name, raw) = find(&self.supervisors.tables, name)?;
+                Some(Child {
+                    name: &name.value,
+                    path: format!("supervisor.{}", name.value),
+                    restart: &raw.restart,
+                    significant: &raw.significant,
+                    backoff: None,
+                })
+            }
+        }
+    }
+}
+
+fn find<'a, T>(tables: &'a [(Spanned<Name>, T)], name: &Name) -> Option<&'a (Spanned<Name>, T)> {
+    tables.iter().find(|(found, _)| found.value == *name)
+}

@@ -1,0 +1,296 @@
+//! Rules between keys.
+
+use expect_test::expect;
+
+use super::{check, check_agent};
+
+#[test]
+fn an_agent_needs_code_or_a_model_and_instructions() {
+    check_agent(
+        "",
+        &expect![[r#"
+        error: agent `one` has no `entry`, and not `model` and `instructions` either
+         --> supervision.toml:3:8
+          |
+        3 | [agent.one]
+          |        ^^^
+          |
+          = help: with code: entry = "module:attribute"
+          = help: without code: model = "offline" and instructions = "..."
+
+    "#]],
+    );
+    check_agent(
+        "model = \"offline\"",
+        &expect![[r#"
+        error: agent `one` has no `entry`, so it needs `instructions`
+         --> supervision.toml:3:8
+          |
+        3 | [agent.one]
+          |        ^^^
+          |
+          = help: with code: entry = "module:attribute"
+          = help: without code: model = "offline" and instructions = "..."
+
+    "#]],
+    );
+    check_agent(
+        "instructions = \"Be brief.\"",
+        &expect![[r#"
+        error: agent `one` has no `entry`, so it needs a `model`
+         --> supervision.toml:3:8
+          |
+        3 | [agent.one]
+          |        ^^^
+          |
+          = help: with code: entry = "module:attribute"
+          = help: without code: model = "offline" and instructions = "..."
+
+    "#]],
+    );
+}
+
+#[test]
+fn code_says_its_own_output_type() {
+    check_agent(
+        "entry = \"m:a\"\noutput_schema = { type = \"object\" }",
+        &expect![[r#"
+        error: `agent.one.output_schema` cannot be used with `entry`
+         --> supervision.toml:5:1
+          |
+        4 | entry = "m:a"
+          | ----- this code says its own output type
+        5 | output_schema = { type = "object" }
+          | ^^^^^^^^^^^^^
+          |
+          = help: give the pydantic-ai agent an `output_type`, or annotate what the function returns
+
+    "#]],
+    );
+}
+
+#[test]
+fn an_output_schema_describes_an_object() {
+    check_agent(
+        "model = \"offline\"\ninstructions = \"x\"\noutput_schema = { type = \"string\" }",
+        &expect![[r#"
+            error: `agent.one.output_schema` must be the schema of an object: its "type" is "string"
+             --> supervision.toml:6:17
+              |
+            6 | output_schema = { type = "string" }
+              |                 ^^^^^^^^^^^^^^^^^^^
+              |
+              = help: for example { type = "object", properties = { title = { type = "string" } } }
+
+        "#]],
+    );
+}
+
+#[test]
+fn an_agent_without_code_takes_no_dependencies() {
+    check_agent(
+        "model = \"offline\"\ninstructions = \"x\"\ndeps = \"m:f\"",
+        &expect![[r#"
+        error: `agent.one.deps` needs an `entry`: an agent without code takes no dependencies
+         --> supervision.toml:6:1
+          |
+        6 | deps = "m:f"
+          | ^^^^
+
+    "#]],
+    );
+}
+
+#[test]
+fn run_sync_runs_one_at_a_time() {
+    check_agent(
+        "entry = \"m:a\"\nmode = \"run_sync\"\nconcurrency = 4",
+        &expect![[r#"
+        error: `agent.one.concurrency` must be 1 with `mode = "run_sync"`, found 4
+         --> supervision.toml:6:15
+          |
+        5 | mode = "run_sync"
+          |        ---------- one run at a time, on the main thread
+        6 | concurrency = 4
+          |               ^
+          |
+          = help: for more at once use replicas, or the mode "run" if the code does not block
+
+    "#]],
+    );
+}
+
+#[test]
+fn a_backoff_begins_below_its_end() {
+    check_agent(
+        "entry = \"m:a\"\nbackoff = { initial = \"1m\", max = \"1s\" }",
+        &expect![[r#"
+        error: `agent.one.backoff.initial` is longer than `max`
+         --> supervision.toml:5:23
+          |
+        5 | backoff = { initial = "1m", max = "1s" }
+          |                       ^^^^        ---- the longest delay
+          |                       |
+          |                       the first delay
+
+    "#]],
+    );
+    check_agent(
+        "entry = \"m:a\"\nbackoff = { initial = \"1m\" }",
+        &expect![[r#"
+        warning: `one` can fail forever: its delays outrun the window of `root`
+         --> supervision.toml:5:11
+          |
+        1 | [supervisor.root]
+          |             ---- so this supervisor never gives up
+        ...
+        5 | backoff = { initial = "1m" }
+          |           ^^^^^^^^^^^^^^^^^^ 1 restarts alone take longer than the period
+          |
+          = help: shorten `initial` or `max`, or lengthen the supervisor's `period`
+
+        error: `agent.one.backoff.initial` is longer than `max`
+         --> supervision.toml:5:23
+          |
+        5 | backoff = { initial = "1m" }
+          |                       ^^^^ the first delay
+          |
+          = help: `max` is "30s" by default
+
+    "#]],
+    );
+}
+
+#[test]
+fn a_backoff_that_outruns_the_window_is_a_warning() {
+    check_agent(
+        "entry = \"m:a\"\nbackoff = { initial = \"10s\" }",
+        &expect![[r#"
+        warning: `one` can fail forever: its delays outrun the window of `root`
+         --> supervision.toml:5:11
+          |
+        1 | [supervisor.root]
+          |             ---- so this supervisor never gives up
+        ...
+        5 | backoff = { initial = "10s" }
+          |           ^^^^^^^^^^^^^^^^^^^ 1 restarts alone take longer than the period
+          |
+          = help: shorten `initial` or `max`, or lengthen the supervisor's `period`
+
+    "#]],
+    );
+}
+
+#[test]
+fn a_variable_that_is_set_and_passed_is_a_warning() {
+    check_agent(
+        "entry = \"m:a\"\nenv = { TZ = \"UTC\" }\nenv_pass = [\"TZ\"]",
+        &expect![[r#"
+        warning: `agent.one.env_pass` has no effect for `TZ`, which `env` sets
+         --> supervision.toml:6:13
+          |
+        5 | env = { TZ = "UTC" }
+          | --- set here
+        6 | env_pass = ["TZ"]
+          |             ^^^^
+
+    "#]],
+    );
+}
+
+#[test]
+fn significant_needs_a_child_that_ends_and_a_supervisor_that_cares() {
+    check_agent(
+        "entry = \"m:a\"\nsignificant = true",
+        &expect![[r#"
+        error: `one` cannot be significant and permanent
+         --> supervision.toml:5:15
+          |
+        5 | significant = true
+          |               ^^^^
+          |
+          = help: `restart` is "permanent" by default
+          = help: a significant child is "transient" or "temporary"
+
+        error: `one` is significant to `root`, which never shuts down by itself
+         --> supervision.toml:5:15
+          |
+        1 | [supervisor.root]
+          |             ---- `auto_shutdown` is "never"
+        ...
+        5 | significant = true
+          |               ^^^^
+          |
+          = help: give the supervisor auto_shutdown = "any_significant" or "all_significant"
+
+    "#]],
+    );
+    check(
+        "[supervisor.root]\nauto_shutdown = \"any_significant\"\nchildren = [\"one\"]\n[agent.one]\nentry = \"m:a\"\nrestart = \"permanent\"\nsignificant = true\n",
+        &expect![[r#"
+            error: `one` cannot be significant and permanent
+             --> supervision.toml:7:15
+              |
+            6 | restart = "permanent"
+              |           ----------- always restarted, so it never ends
+            7 | significant = true
+              |               ^^^^
+              |
+              = help: a significant child is "transient" or "temporary"
+
+        "#]],
+    );
+}
+
+#[test]
+fn an_auto_shutdown_without_significant_children_is_a_warning() {
+    check(
+        "[supervisor.root]\nauto_shutdown = \"any_significant\"\nchildren = [\"one\"]\n[agent.one]\nentry = \"m:a\"\n",
+        &expect![[r#"
+            warning: `supervisor.root.auto_shutdown` has no effect: no child of `root` is significant
+             --> supervision.toml:2:17
+              |
+            2 | auto_shutdown = "any_significant"
+              |                 ^^^^^^^^^^^^^^^^^
+
+        "#]],
+    );
+}
+
+#[test]
+fn a_transient_supervisor_that_vanishes_is_a_warning() {
+    check(
+        "[supervisor.root]\nchildren = [\"inner\"]\n[supervisor.inner]\nrestart = \"transient\"\nchildren = [\"one\"]\n[agent.one]\nentry = \"m:a\"\n",
+        &expect![[r#"
+            warning: when `inner` gives up, it ends for good and nobody is told
+             --> supervision.toml:4:11
+              |
+            4 | restart = "transient"
+              |           ^^^^^^^^^^^ giving up is no crash, so it is not restarted
+              |
+              = help: restart = "permanent" passes the failure on to its supervisor
+
+        "#]],
+    );
+}
+
+#[test]
+fn what_a_supervisor_says_to_the_root_is_a_warning() {
+    check(
+        "[supervisor.root]\nrestart = \"temporary\"\nchildren = []\n",
+        &expect![[r#"
+            warning: `supervisor.root.restart` has no effect: no supervisor is above `root`
+             --> supervision.toml:2:1
+              |
+            2 | restart = "temporary"
+              | ^^^^^^^
+
+            warning: supervisor `root` has nothing to supervise
+             --> supervision.toml:3:12
+              |
+            3 | children = []
+              |            ^^
+
+        "#]],
+    );
+}
