@@ -38,10 +38,17 @@ pub(crate) fn router(node: NodeHandle, closing: Closing) -> Router {
         .fold(Router::new(), |router, (_verb, path, route)| {
             router.route(path, route)
         });
+    with_refusals(router).with_state(Shared { node, closing })
+}
+
+/// What is no route is a problem, as every refusal is.
+pub(crate) fn with_refusals<S>(router: Router<S>) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
     router
         .fallback(unknown_route)
         .method_not_allowed_fallback(unknown_method)
-        .with_state(Shared { node, closing })
 }
 
 /// Every route, as `docs/control-api.md` has them; a test holds the two together.

@@ -38,11 +38,20 @@ pub struct Gateway {
 /// # Errors
 /// The socket cannot be made.
 pub fn serve(node: NodeHandle, lock: DataDirLock) -> Result<Gateway, ServeError> {
-    let (socket, listener) = ControlSocket::bind(lock.data_dir())?;
     let (closer, closing) = closing();
+    serve_routes(router(node, closing.clone()), lock, closer, closing)
+}
+
+fn serve_routes(
+    router: Router,
+    lock: DataDirLock,
+    closer: Closer,
+    closing: Closing,
+) -> Result<Gateway, ServeError> {
+    let (socket, listener) = ControlSocket::bind(lock.data_dir())?;
     let server = Server {
         listener,
-        router: router(node, closing.clone()),
+        router,
         closing,
     };
     let accepting = Some(tokio::spawn(server.run()));
@@ -185,3 +194,6 @@ async fn finish(mut connections: JoinSet<()>, grace: Duration) {
         connections.shutdown().await;
     }
 }
+
+#[cfg(test)]
+mod tests;
