@@ -1,23 +1,92 @@
 """The frames of protocol version 1: typed tuples whose elements are the elements on the wire.
 
-A frame is a named tuple in wire order, so encoding is packing the tuple and decoding is naming the
-array's elements. This module refuses to know which frame may come when (`session`), and who reads
-or writes the pipe (`worker_sync`, `worker_async`).
+A frame is a named tuple in wire order, so encoding packs the tuple and decoding names the array's
+elements. This module refuses to know how a body is checked (`direction`), where one ends
+in a stream of bytes (`decoder`), and which frame may come when (`session`).
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable
+from struct import Struct
+from typing import Any, Final, Literal, NamedTuple
 
-__all__ = ["FRAME_BYTES_MAX", "Call", "CancelReason", "Json"]
+from msgpack import Packer
 
-FRAME_BYTES_MAX = 16 * 1024 * 1024
+__all__ = [
+    "CHUNK_BYTES_MAX",
+    "FRAME_BYTES_MAX",
+    "HEADER_BYTES",
+    "PROTOCOL_VERSIONS",
+    "STREAM_CREDIT_INITIAL",
+    "Call",
+    "Cancel",
+    "CancelReason",
+    "Chunk",
+    "Credit",
+    "FaultFrame",
+    "Frame",
+    "FrameTooLong",
+    "Hello",
+    "Json",
+    "Log",
+    "OutputCheck",
+    "OutputVerdict",
+    "Ping",
+    "Pong",
+    "Ready",
+    "Result",
+    "Started",
+    "Stop",
+    "ToolCall",
+    "ToolResult",
+    "Violation",
+    "Welcome",
+    "encode",
+    "header",
+]
+
+PROTOCOL_VERSIONS: Final = (1,)
+
+HEADER_BYTES: Final = 4
+
+FRAME_BYTES_MAX: Final = 16 * 1024 * 1024
 """Largest body of a frame, in bytes: what one message may make the other side hold in memory."""
 
+CHUNK_BYTES_MAX: Final = 64 * 1024
+"""Largest text of one chunk, in bytes of UTF-8: what one credit may make a reader hold."""
+
+STREAM_CREDIT_INITIAL: Final = 64
+"""Chunks that a call grants before the first credit frame."""
+
 Json = Any
-"""A value of JSON's data model; deeper types would make every program cast."""
+"""A value of JSON's data model; a deeper type would make every program cast."""
 
 CancelReason = Literal["cancelled", "caller_gone", "deadline_exceeded", "shutdown"]
+
+
+class Violation(Exception):
+    """The other side broke the protocol; `name` is the violation's name in docs/protocol.md."""
+
+    def __init__(self, name: str, detail: str) -> None:
+        """Keep the name apart, for the vectors and for the exit line."""
+        super().__init__(f"{name}: {detail}")
+        self.name = name
+
+
+class Welcome(NamedTuple):
+    """The version that was chosen, and who the agent is."""
+
+    kind: int
+    run: int
+    version: int
+    versions: list[int]
+    node: str
+    agent: str
+    incarnation: int
+    configuration: dict[str, Json]
+    tools: list[dict[str, Json]]
+    limits: dict[str, int]
 
 
 class Call(NamedTuple):
@@ -28,7 +97,7 @@ class Call(NamedTuple):
     input: Json
     stream: bool = False
     prefetched: bool = False
-    credit: int = 64
+    credit: int = STREAM_CREDIT_INITIAL
     deadline_ms: int | None = None
     deps: Json = None
     history: list[bytes] | None = None
@@ -37,3 +106,197 @@ class Call(NamedTuple):
     instructions: str | None = None
     limits: dict[str, Json] | None = None
     trace: dict[str, Json] | None = None
+
+
+class ToolResult(NamedTuple):
+    """What a tool of the runtime answered."""
+
+    kind: int
+    run: int
+    call: int
+    status: Literal["ok", "retry", "fail", "abort"]
+    value: Json = None
+    message: str | None = None
+
+
+class OutputVerdict(NamedTuple):
+    """Whether an output fits the agent's schema."""
+
+    kind: int
+    run: int
+    check: int
+    ok: bool
+    message: str | None = None
+
+
+class Credit(NamedTuple):
+    """More chunks may come."""
+
+    kind: int
+    run: int
+    chunks: int
+
+
+class Cancel(NamedTuple):
+    """The run shall end."""
+
+    kind: int
+    run: int
+    reason: CancelReason
+
+
+class Ping(NamedTuple):
+    """Asks for the lag of the code that runs agents."""
+
+    kind: int
+    run: int
+    nonce: int
+
+
+class Stop(NamedTuple):
+    """Finish what runs, take nothing new, exit."""
+
+    kind: int
+    run: int
+    deadline_ms: int
+
+
+class Hello(NamedTuple):
+    """The first frame of an agent."""
+
+    kind: int
+    run: int
+    versions: list[int]
+    sdk: str
+    python: str
+    pid: int
+
+
+class Ready(NamedTuple):
+    """The program is loaded."""
+
+    kind: int
+    run: int
+    manifest: dict[str, Json]
+
+
+class Started(NamedTuple):
+    """A prefetched call begins to execute."""
+
+    kind: int
+    run: int
+
+
+class ToolCall(NamedTuple):
+    """Asks the runtime to run one of its tools."""
+
+    kind: int
+    run: int
+    call: int
+    name: str
+    arguments: dict[str, Json]
+
+
+class OutputCheck(NamedTuple):
+    """Asks whether an output fits the agent's schema."""
+
+    kind: int
+    run: int
+    check: int
+    output: Json
+
+
+class Chunk(NamedTuple):
+    """A piece of a stream: text, or an event."""
+
+    kind: int
+    run: int
+    seq: int
+    data: str | dict[str, Json]
+
+
+class Result(NamedTuple):
+    """The good end of a run."""
+
+    kind: int
+    run: int
+    output: Json
+    new_messages: bytes | None = None
+    message_count: int = 0
+    usage: dict[str, Json] | None = None
+
+
+class FaultFrame(NamedTuple):
+    """The bad end of a run; of run 0: the agent cannot start."""
+
+    kind: int
+    run: int
+    origin: str
+    code: str
+    message: str
+    retryable: bool = False
+    details: dict[str, Json] | None = None
+    new_messages: bytes | None = None
+    message_count: int = 0
+    usage: dict[str, Json] | None = None
+
+
+class Pong(NamedTuple):
+    """Answers a ping."""
+
+    kind: int
+    run: int
+    nonce: int
+    lag_us: int
+    resident_bytes: int
+
+
+class Log(NamedTuple):
+    """A line for the agent's log; `dropped` counts those before it that the rate limit ate."""
+
+    kind: int
+    run: int
+    level: str
+    logger: str
+    message: str
+    fields: dict[str, Json] | None = None
+    dropped: int = 0
+
+
+Frame = (
+    Welcome
+    | Call
+    | ToolResult
+    | OutputVerdict
+    | Credit
+    | Cancel
+    | Ping
+    | Stop
+    | Hello
+    | Ready
+    | Started
+    | ToolCall
+    | OutputCheck
+    | Chunk
+    | Result
+    | FaultFrame
+    | Pong
+    | Log
+)
+
+
+class FrameTooLong(ValueError):
+    """A frame that would be longer than `FRAME_BYTES_MAX`; nothing of it was written."""
+
+
+_header = Struct(">I")
+header: Final[Callable[[int], bytes]] = _header.pack
+"""The length before a body."""
+
+
+def encode(frame: Frame | tuple[Any, ...]) -> bytes:
+    """A frame with its length. From any thread; a worker's hot path has a packer of its own."""
+    body: bytes = Packer().pack(frame)
+    if len(body) > FRAME_BYTES_MAX:
+        raise FrameTooLong(f"a frame of {len(body)} bytes, at most {FRAME_BYTES_MAX} are allowed")
+    return header(len(body)) + body

@@ -1,0 +1,100 @@
+"""Bytes in, frames out: where a frame ends, however the bytes were cut.
+
+A body longer than one read gets a buffer of its own that the pipe is read into directly, so that a
+large payload is copied once, by MessagePack. This module refuses to know descriptors, and which
+frame may come when.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import Any, Final
+
+from .direction import Direction
+from .frame import FRAME_BYTES_MAX, HEADER_BYTES, Violation
+
+__all__ = ["READ_BYTES", "Decoder"]
+
+READ_BYTES: Final = 64 * 1024
+"""Bytes that one read asks the pipe for: what a Linux pipe holds by default."""
+
+_length_at = Struct(">I").unpack_from
+
+
+class Decoder:
+    """Splits a stream of bytes into the frames of one direction."""
+
+    __slots__ = ("_body", "_decode", "_filled", "_rest")
+
+    def __init__(self, direction: Direction) -> None:
+        """Expect the first byte of a frame."""
+        self._decode = direction.decode
+        self._rest = b""
+        self._body: bytearray | None = None
+        self._filled = 0
+
+    def feed(self, data: bytes) -> list[Any]:
+        """The frames that these bytes complete; raises `Violation`."""
+        if self._body is not None:
+            return self._feed_body(data)
+        if self._rest:
+            data = self._rest + data
+            self._rest = b""
+        frames: list[Any] = []
+        view = memoryview(data)
+        start, end = 0, len(data)
+        while end - start >= HEADER_BYTES:
+            length: int = _length_at(data, start)[0]
+            stop = start + HEADER_BYTES + length
+            if stop > end:
+                if length > FRAME_BYTES_MAX:
+                    raise _too_long(length)
+                if length > READ_BYTES:
+                    self._begin_body(length, view[start + HEADER_BYTES :])
+                    return frames
+                break
+            frames.append(self._decode(view[start + HEADER_BYTES : stop]))
+            start = stop
+        if start < end:
+            self._rest = data[start:]
+        return frames
+
+    @property
+    def target(self) -> memoryview | None:
+        """Where the rest of a large body is to be read into, if one is being read."""
+        return None if self._body is None else memoryview(self._body)[self._filled :]
+
+    def filled(self, count: int) -> list[Any]:
+        """Say that `target` got `count` bytes; the frame, if that was all of it."""
+        if self._body is None:
+            return []
+        self._filled += count
+        if self._filled < len(self._body):
+            return []
+        body, self._body = self._body, None
+        return [self._decode(body)]
+
+    @property
+    def torn(self) -> bool:
+        """Whether an end of file here would be inside a frame."""
+        return bool(self._rest) or self._body is not None
+
+    def _begin_body(self, length: int, have: memoryview) -> None:
+        self._body = bytearray(length)
+        self._body[: len(have)] = have
+        self._filled = len(have)
+
+    def _feed_body(self, data: bytes) -> list[Any]:
+        target = self.target
+        if target is None or len(data) <= len(target):
+            if target is not None:
+                target[: len(data)] = data
+            return self.filled(len(data))
+        target[:] = data[: len(target)]
+        return self.filled(len(target)) + self.feed(data[len(target) :])
+
+
+def _too_long(length: int) -> Violation:
+    return Violation(
+        "frame_too_long", f"a frame of {length} bytes, at most {FRAME_BYTES_MAX} are allowed"
+    )

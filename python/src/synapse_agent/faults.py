@@ -1,0 +1,129 @@
+"""Exceptions of the user's code as faults: whose they are, where they were raised, in few words.
+
+This module refuses to know the exceptions of pydantic-ai; the adapter turns those into `Fault`s
+before they come here.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import FrameType, TracebackType
+from typing import Final
+
+from .program import Fault
+
+__all__ = [
+    "StartFailed",
+    "Terminated",
+    "agent_error",
+    "not_json",
+    "output_too_large",
+    "start_failed",
+]
+
+TRACEBACK_CHARS_MAX: Final = 8 * 1024
+"""Characters of a traceback that are sent: its end, where the cause is."""
+
+MESSAGE_CHARS_MAX: Final = 2 * 1024
+"""Characters of an exception's own text in a fault's message."""
+
+_SDK_FOLDER: Final = os.path.dirname(os.path.abspath(__file__)) + os.sep
+
+
+class StartFailed(Exception):
+    """The program could not be loaded or opened."""
+
+    def __init__(self, error: BaseException) -> None:
+        """Carry what was raised."""
+        super().__init__(str(error))
+        self.error = error
+
+
+class Terminated(SystemExit):
+    """SIGTERM came: told apart from a `sys.exit` of the user's code."""
+
+
+def agent_error(error: BaseException) -> Fault:
+    """The user's code raised."""
+    return Fault(
+        "agent",
+        "agent_error",
+        describe(error),
+        details={"exception": type(error).__qualname__, "traceback": _traceback(error)},
+    )
+
+
+def not_json(error: Exception) -> Fault:
+    """The user's code returned what no frame can carry."""
+    return Fault(
+        "agent", "agent_error", str(error), details={"exception": type(error).__qualname__}
+    )
+
+
+def output_too_large(error: Exception) -> Fault:
+    """The user's code returned more than a frame can carry."""
+    message = f"the output is too large for a frame: {error}"
+    return Fault("runtime", "output_too_large", message)
+
+
+def start_failed(error: BaseException) -> Fault:
+    """The program could not be loaded or opened: the last frame of the user's code, and why."""
+    if isinstance(error, Fault):
+        return Fault("agent", "start_failed", error.message, details=error.details)
+    place = _place(error)
+    what = describe(error)
+    return Fault(
+        "agent",
+        "start_failed",
+        f"{place}: {what}" if place else what,
+        details={"exception": type(error).__qualname__, "traceback": _traceback(error)},
+    )
+
+
+def describe(error: BaseException) -> str:
+    """An exception in one or two lines, as Python's last line of a traceback has it."""
+    name = type(error).__qualname__
+    if isinstance(error, SyntaxError):
+        return f"{name}: {error.msg}"
+    text = str(error)
+    if len(text) > MESSAGE_CHARS_MAX:
+        text = text[:MESSAGE_CHARS_MAX] + "…"
+    return f"{name}: {text}" if text else name
+
+
+def _place(error: BaseException) -> str | None:
+    """`file:line` of the last frame that is the user's."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{_short(error.filename)}:{error.lineno or 0}"
+    place: str | None = None
+    trace: TracebackType | None = error.__traceback__
+    while trace is not None:
+        if _is_users(trace.tb_frame):
+            place = f"{_short(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return place
+
+
+def _is_users(frame: FrameType) -> bool:
+    name = frame.f_code.co_filename
+    if name.startswith(("<frozen", _SDK_FOLDER)):
+        return False
+    return not (name.startswith(sys.base_prefix) or f"{os.sep}site-packages{os.sep}" in name)
+
+
+def _short(filename: str) -> str:
+    """Relative to the current folder where the file is below it."""
+    folder = os.getcwd() + os.sep
+    return filename[len(folder) :] if filename.startswith(folder) else filename
+
+
+def _traceback(error: BaseException) -> str:
+    """The traceback from the first frame that is not the SDK's or the import system's."""
+    import traceback
+
+    trace = error.__traceback__
+    while trace is not None and not _is_users(trace.tb_frame) and trace.tb_next is not None:
+        trace = trace.tb_next
+    lines = traceback.format_exception(type(error), error, trace)
+    return "".join(lines)[-TRACEBACK_CHARS_MAX:]

@@ -1,0 +1,108 @@
+"""One run as the protocol sees it: its call, its credit, its open questions, whether it shall end.
+
+Workers derive their run ports from it. This module refuses to know how a port waits.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from .credit import StreamCredit
+from .frame import Call, CancelReason, OutputVerdict, ToolResult
+from .program import Fault, Outcome
+
+__all__ = ["Answer", "Run"]
+
+Answer = ToolResult | OutputVerdict
+
+
+class Run:
+    """What `RunView` shows to a program; changed by `session` on the thread that reads the pipe.
+
+    A cancel may come from the sentinel's thread, so `on_cancel` and `cancel` are written to be
+    right in either order: whoever comes second calls the callback.
+    """
+
+    __slots__ = ("_asked", "_callbacks", "_deadline", "answers", "call", "cancel_reason", "run",
+                 "stream")  # fmt: skip
+
+    def __init__(self, call: Call) -> None:
+        """Begin with what the call says."""
+        self.call = call
+        self.run: int = call[1]
+        self.stream = StreamCredit(call[5]) if call[3] else None
+        self.cancel_reason: CancelReason | None = None
+        self.answers: dict[int, Answer | None] | None = None
+        self._asked = 0
+        self._callbacks: list[Callable[[CancelReason], object]] | None = None
+        ms = call[6]
+        self._deadline = None if ms is None else time.monotonic() + ms / 1000
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the runtime has asked for the end of this run."""
+        return self.cancel_reason is not None
+
+    @property
+    def has_cancel_callback(self) -> bool:
+        """Whether somebody else than the worker ends this run on cancel."""
+        return bool(self._callbacks)
+
+    def remaining(self) -> float | None:
+        """Seconds to the deadline, never below zero."""
+        return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+
+    def on_cancel(self, callback: Callable[[CancelReason], object]) -> None:
+        """Call back once on cancel; at once if that has happened."""
+        if self._callbacks is None:
+            self._callbacks = []
+        self._callbacks.append(callback)
+        if self.cancel_reason is not None:
+            self._call_back(self.cancel_reason)
+
+    def cancel(self, reason: CancelReason) -> None:
+        """Take the cancel frame; the second one changes nothing."""
+        if self.cancel_reason is None:
+            self.cancel_reason = reason
+            self._call_back(reason)
+
+    def _call_back(self, reason: CancelReason) -> None:
+        callbacks = self._callbacks
+        while callbacks:
+            try:
+                callback = callbacks.pop(0)
+            except IndexError:  # the other thread took the last one
+                return
+            callback(reason)
+
+    def ask(self) -> int:
+        """A number for a tool call or an output check, whose answer will be awaited."""
+        if self.answers is None:
+            self.answers = {}
+        number = self._asked
+        self._asked = number + 1
+        self.answers[number] = None
+        return number
+
+    def answer(self, number: int, answer: Answer) -> None:
+        """Take an answer; one to a question that nobody asks any more is dropped."""
+        if self.answers is not None and number in self.answers:
+            self.answers[number] = answer
+
+    def forget(self, number: int) -> None:
+        """Stop waiting for an answer."""
+        if self.answers is not None:
+            self.answers.pop(number, None)
+
+    def cancelled_fault(self, outcome: Outcome | None = None) -> Fault:
+        """How a cancelled run ends, with what it brought about until then."""
+        return Fault(
+            "caller",
+            "cancelled",
+            "the run was cancelled",
+            details={"reason": self.cancel_reason or "cancelled"},
+            new_messages=outcome.new_messages if outcome else None,
+            message_count=outcome.message_count if outcome else 0,
+            usage=outcome.usage if outcome else None,
+        )
