@@ -7,16 +7,18 @@ pub(crate) mod stderr;
 mod dotenv;
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use synapse_core::fault::{Fault, FaultCode};
 use synapse_core::spec::AgentSpec;
+use synapse_process::{ProcessGroup, Signal};
 use tokio::time::Instant;
 
+use crate::agent::process::people;
 use crate::call::{Abandoned, Call};
 use crate::clock::timestamp;
 use crate::deadlines::Deadlines;
@@ -53,6 +55,8 @@ struct Replica {
     ready_at: Option<Instant>,
     start_took: Option<Duration>,
     in_flight: usize,
+    /// The guard stays with the actor: only its drop ends the group.
+    group: Weak<ProcessGroup>,
 }
 
 #[derive(Debug, Default)]
@@ -73,6 +77,7 @@ impl Agent {
                 ready_at: None,
                 start_took: None,
                 in_flight: 0,
+                group: Weak::new(),
             })
         };
         Self {
@@ -80,7 +85,9 @@ impl Agent {
             deadlines: Deadlines::default(),
             log: LogBook::new(Arc::clone(&name)),
             incarnations: AtomicU64::new(0),
-            replicas: std::iter::repeat_with(replica).take(spec.replicas.max(1)).collect(),
+            replicas: std::iter::repeat_with(replica)
+                .take(spec.replicas.max(1))
+                .collect(),
             record: Mutex::default(),
             name,
             path,
@@ -125,7 +132,9 @@ impl Agent {
 
     /// Closes the turn of a call's conversation, if it has one: what the agent gave is kept.
     pub(crate) fn settle(&self, call: &Call, segment: Option<Segment>, output: Option<&Value>) {
-        let Some((lease, text)) = call.take_lease() else { return };
+        let Some((lease, text)) = call.take_lease() else {
+            return;
+        };
         let turn = Turn {
             prompt: call.input.input.clone(),
             answer: output.cloned().unwrap_or_else(|| Value::String(text)),
@@ -146,7 +155,9 @@ impl Agent {
     /// Calls that an incarnation had not begun with wait again, at the head.
     pub(crate) fn give_back(&self, calls: Vec<Arc<Call>>) {
         let refused = self.mailbox.give_back(calls);
-        let Some(fault) = self.mailbox.closed() else { return };
+        let Some(fault) = self.mailbox.closed() else {
+            return;
+        };
         for call in refused {
             self.finish(&call, Err(fault.clone()));
             drop(call.take_lease());
@@ -159,9 +170,34 @@ impl Agent {
         Fault::new(FaultCode::AgentStopped, message)
     }
 
+    /// The fault of calls when the whole node goes down.
+    pub(crate) fn node_ended(&self) -> Fault {
+        let message = format!("{} is stopped: its node is stopping", self.name);
+        Fault::new(FaultCode::AgentStopped, message)
+    }
+
+    /// How the last incarnation ended, e.g. `assistant #1 killed by signal 9 after 41 s`.
+    pub(crate) fn last_words(&self) -> String {
+        let record = self.record.lock();
+        let Some(exit) = record.exits.front() else {
+            return format!("{} ended", self.name);
+        };
+        let (incarnation, reason) = (exit.incarnation, &exit.reason);
+        format!(
+            "{} #{incarnation} {reason} after {}",
+            self.name,
+            people(exit.uptime)
+        )
+    }
+
     /// The fault of calls to an agent that stays down after a crash.
     pub(crate) fn failed(&self) -> Fault {
-        let why = self.record.lock().exits.front().map(|exit| exit.reason.to_string());
+        let why = self
+            .record
+            .lock()
+            .exits
+            .front()
+            .map(|exit| exit.reason.to_string());
         let why = why.unwrap_or_else(|| "its supervisor gave up".to_owned());
         let message = format!("{0} is down ({why}); `start {0}` tries again", self.name);
         Fault::new(FaultCode::AgentFailed, message)
@@ -198,15 +234,25 @@ impl Agent {
     }
 
     pub(crate) fn state(&self, replica: usize) -> AgentState {
-        self.replicas.get(replica).map_or(AgentState::Stopped, |slot| slot.lock().state)
+        self.replicas
+            .get(replica)
+            .map_or(AgentState::Stopped, |slot| slot.lock().state)
     }
 
     pub(crate) fn replica_count(&self) -> usize {
         self.replicas.len()
     }
 
+    pub(crate) fn is_down(&self) -> bool {
+        let down = |slot: &Mutex<Replica>| {
+            matches!(slot.lock().state, AgentState::Stopped | AgentState::Failed)
+        };
+        self.replicas.iter().all(down)
+    }
+
     pub(crate) fn began(&self, replica: usize, incarnation: u64) {
         self.log.begin(incarnation);
+        self.mailbox.open();
         self.change(replica, |slot| {
             *slot = Replica {
                 state: AgentState::Starting,
@@ -215,12 +261,25 @@ impl Agent {
                 ready_at: None,
                 start_took: None,
                 in_flight: 0,
+                group: Weak::new(),
             };
         });
     }
 
-    pub(crate) fn spawned(&self, replica: usize, pid: u32) {
-        self.change(replica, |slot| slot.pid = Some(pid));
+    pub(crate) fn spawned(&self, replica: usize, pid: u32, group: &Arc<ProcessGroup>) {
+        self.change(replica, |slot| {
+            slot.pid = Some(pid);
+            slot.group = Arc::downgrade(group);
+        });
+    }
+
+    /// Sends a signal to a replica's process.
+    pub(crate) fn signal(&self, replica: usize, signal: Signal) -> Result<(), String> {
+        let slot = self.replicas.get(replica).ok_or("no such replica")?;
+        let group = slot.lock().group.upgrade().ok_or("it has no process now")?;
+        group
+            .signal_leader(signal)
+            .map_err(|error| error.to_string())
     }
 
     pub(crate) fn became_ready(&self, replica: usize, took: Duration) {
@@ -242,7 +301,8 @@ impl Agent {
     pub(crate) fn exited(&self, replica: usize, exit: ExitView) {
         self.log.end(exit.incarnation);
         self.change(replica, |slot| {
-            slot.state = AgentState::Stopped;
+            // What comes next is its supervisor's to say.
+            slot.state = AgentState::Stopping;
             slot.pid = None;
             slot.ready_at = None;
             slot.in_flight = 0;
@@ -266,9 +326,15 @@ impl Agent {
 
     pub(crate) fn view(&self) -> AgentView {
         let replicas = self.replicas.iter().enumerate();
-        let replicas = replicas.map(|(index, slot)| slot.lock().view(index)).collect();
+        let replicas = replicas
+            .map(|(index, slot)| slot.lock().view(index))
+            .collect();
         let record = self.record.lock();
-        let mode = record.manifest.get("mode").and_then(Value::as_str).map(str::to_owned);
+        let mode = record
+            .manifest
+            .get("mode")
+            .and_then(Value::as_str)
+            .map(str::to_owned);
         AgentView {
             name: self.name.to_string(),
             path: self.path.clone(),
@@ -284,7 +350,11 @@ impl Agent {
 
     pub(crate) fn detail(&self) -> AgentDetail {
         let exits = self.record.lock().exits.iter().cloned().collect();
-        AgentDetail { view: self.view(), spec: self.spec.clone(), exits }
+        AgentDetail {
+            view: self.view(),
+            spec: self.spec.clone(),
+            exits,
+        }
     }
 }
 

@@ -61,7 +61,7 @@ struct State {
 #[derive(Debug)]
 enum Stage {
     Queued,
-    Running { link: Arc<LinkPort>, incarnation: u64 },
+    Running { link: Arc<LinkPort> },
     Finished,
 }
 
@@ -95,7 +95,14 @@ impl Call {
             text: String::new(),
             lease,
         };
-        Self { id, agent, input, arrived, deadline, state: Mutex::new(state) }
+        Self {
+            id,
+            agent,
+            input,
+            arrived,
+            deadline,
+            state: Mutex::new(state),
+        }
     }
 
     /// An incarnation takes it; false where it had ended in the queue.
@@ -104,7 +111,9 @@ impl Call {
         if !matches!(state.stage, Stage::Queued) {
             return false;
         }
-        state.stage = Stage::Running { link: Arc::clone(link), incarnation };
+        state.stage = Stage::Running {
+            link: Arc::clone(link),
+        };
         state.started = Some(incarnation);
         state.wake();
         true
@@ -153,7 +162,7 @@ impl Call {
         let stage = std::mem::replace(&mut state.stage, Stage::Finished);
         let whence = match stage {
             Stage::Queued => Abandoned::Queued,
-            Stage::Running { link, .. } => Abandoned::Running(link),
+            Stage::Running { link } => Abandoned::Running(link),
             Stage::Finished => return Abandoned::Finished,
         };
         state.outcome = Some(Err(fault()));
@@ -205,7 +214,7 @@ impl Call {
         if state.read_since_grant < CREDIT_BATCH {
             return;
         }
-        if let Stage::Running { link, .. } = &state.stage {
+        if let Stage::Running { link } = &state.stage {
             link.credit(self.id, state.read_since_grant);
             state.read_since_grant = 0;
         }

@@ -24,7 +24,9 @@ impl Deadlines {
     pub(crate) fn watch(&self, call: &Arc<Call>) {
         let key = (call.deadline, call.id);
         let mut calls = self.calls.lock();
-        let earliest = calls.first_key_value().is_none_or(|(first, _)| key < *first);
+        let earliest = calls
+            .first_key_value()
+            .is_none_or(|(first, _)| key < *first);
         calls.insert(key, Arc::clone(call));
         drop(calls);
         if earliest {
@@ -38,7 +40,11 @@ impl Deadlines {
 
     /// A live call by its number.
     pub(crate) fn find(&self, run: RunId) -> Option<Arc<Call>> {
-        self.calls.lock().values().find(|call| call.id == run).cloned()
+        self.calls
+            .lock()
+            .values()
+            .find(|call| call.id == run)
+            .cloned()
     }
 
     /// Waits until some deadline has passed, and returns its call. Cancel-safe.

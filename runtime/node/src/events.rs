@@ -51,11 +51,18 @@ impl Happening {
     }
 
     pub(crate) fn agent(self, agent: &str, incarnation: Option<u64>) -> Self {
-        Self { agent: Some(agent.to_owned()), incarnation, ..self }
+        Self {
+            agent: Some(agent.to_owned()),
+            incarnation,
+            ..self
+        }
     }
 
     pub(crate) fn supervisor(self, supervisor: &str) -> Self {
-        Self { supervisor: Some(supervisor.to_owned()), ..self }
+        Self {
+            supervisor: Some(supervisor.to_owned()),
+            ..self
+        }
     }
 
     pub(crate) fn data(self, data: Value) -> Self {
@@ -65,7 +72,10 @@ impl Happening {
 
 impl EventHub {
     pub(crate) fn new() -> Self {
-        Self { state: Mutex::default(), feed: broadcast::channel(EVENTS_FEED).0 }
+        Self {
+            state: Mutex::default(),
+            feed: broadcast::channel(EVENTS_FEED).0,
+        }
     }
 
     pub(crate) fn publish(&self, happening: Happening) {
@@ -91,7 +101,10 @@ impl EventHub {
     }
 
     /// The last `tail` events, oldest first, and those that follow without a gap.
-    pub(crate) fn subscribe(&self, tail: usize) -> (Vec<NodeEvent>, broadcast::Receiver<NodeEvent>) {
+    pub(crate) fn subscribe(
+        &self,
+        tail: usize,
+    ) -> (Vec<NodeEvent>, broadcast::Receiver<NodeEvent>) {
         let state = self.state.lock();
         let skip = state.kept.len().saturating_sub(tail);
         let kept = state.kept.iter().skip(skip).cloned().collect();

@@ -13,6 +13,9 @@ use tokio::sync::broadcast;
 use crate::agent::Agent;
 use crate::call::Call;
 use crate::link::CancelReason;
+use crate::node::{Node, NodeEnd};
+use crate::operator::Wish;
+use crate::status;
 use crate::view::{ActionOutcome, AgentDetail, LogLine, NodeEvent, NodeStatus, SessionView};
 
 /// The number of a run, unique in its node. Its text form is `r-17`.
@@ -149,22 +152,26 @@ impl Drop for Run {
 /// A running node. Cheap to clone; the node lives until [`NodeHandle::shutdown`] or the end of its
 /// tree, not until the last handle.
 #[derive(Clone, Debug)]
-pub struct NodeHandle {}
+pub struct NodeHandle {
+    node: Arc<Node>,
+}
 
 impl NodeHandle {
+    pub(crate) const fn new(node: Arc<Node>) -> Self {
+        Self { node }
+    }
+
     /// The node and everything in it, now.
-    #[must_use]
-    pub fn status(&self) -> NodeStatus {
-        unimplemented()
+    pub async fn status(&self) -> NodeStatus {
+        status::of(&self.node).await
     }
 
     /// Waits until every agent is ready or down for good.
     ///
     /// # Errors
-    /// `deadline_exceeded` names the agents that are not.
+    /// `deadline_exceeded` names the agents that are not; `agent_failed` where the node ended.
     pub async fn wait_settled(&self, timeout: Duration) -> Result<NodeStatus, Fault> {
-        let _ = timeout;
-        unimplemented()
+        status::wait_settled(&self.node, timeout).await
     }
 
     /// One agent with everything that is known of it.
@@ -172,8 +179,7 @@ impl NodeHandle {
     /// # Errors
     /// `agent_not_found`, with the nearest name in the details.
     pub fn agent(&self, name: &str) -> Result<AgentDetail, Fault> {
-        let _ = name;
-        unimplemented()
+        self.node.registry.agent(name).map(|agent| agent.detail())
     }
 
     /// Makes a call; its events come from the [`Run`].
@@ -182,8 +188,7 @@ impl NodeHandle {
     /// A fault of the catalogue where the call is refused: unknown agent, full mailbox, stopped
     /// agent, bad request.
     pub async fn start_run(&self, agent: &str, request: CallRequest) -> Result<Run, Fault> {
-        let _ = (agent, request);
-        unimplemented()
+        self.node.start_run(agent, request).await
     }
 
     /// Makes a call and waits for its outcome.
@@ -191,15 +196,23 @@ impl NodeHandle {
     /// # Errors
     /// Any fault of the catalogue.
     pub async fn call(&self, agent: &str, request: CallRequest) -> Result<RunOutcome, Fault> {
-        let _ = (agent, request);
-        unimplemented()
+        let mut run = self.node.start_run(agent, request).await?;
+        while let Some(event) = run.next().await {
+            if let RunEvent::Finished(outcome) = event {
+                return outcome;
+            }
+        }
+        // A run always ends with `Finished`.
+        Err(Fault::new(
+            FaultCode::Cancelled,
+            "the run ended without an outcome",
+        ))
     }
 
     /// Cancels a run by its number; false where no such run is under way.
     #[must_use]
     pub fn cancel(&self, run: RunId) -> bool {
-        let _ = run;
-        false
+        self.node.cancel(run)
     }
 
     /// Stops and starts agents. Targets are names, globs, or supervisors for their subtrees.
@@ -207,8 +220,7 @@ impl NodeHandle {
     /// # Errors
     /// `agent_not_found` where a target matches nothing; then nothing was done.
     pub async fn restart(&self, targets: &[String]) -> Result<Vec<ActionOutcome>, Fault> {
-        let _ = targets;
-        unimplemented()
+        self.node.operate(Wish::Restart, targets).await
     }
 
     /// Stops agents until they are started again.
@@ -216,8 +228,7 @@ impl NodeHandle {
     /// # Errors
     /// `agent_not_found` where a target matches nothing; then nothing was done.
     pub async fn stop(&self, targets: &[String]) -> Result<Vec<ActionOutcome>, Fault> {
-        let _ = targets;
-        unimplemented()
+        self.node.operate(Wish::Stop, targets).await
     }
 
     /// Starts agents that are stopped or failed.
@@ -225,17 +236,15 @@ impl NodeHandle {
     /// # Errors
     /// `agent_not_found` where a target matches nothing; then nothing was done.
     pub async fn start(&self, targets: &[String]) -> Result<Vec<ActionOutcome>, Fault> {
-        let _ = targets;
-        unimplemented()
+        self.node.operate(Wish::Start, targets).await
     }
 
     /// Sends SIGKILL to agents' processes: a crash, to see them come back.
     ///
     /// # Errors
     /// `agent_not_found` where a target matches nothing; then nothing was done.
-    pub async fn kill(&self, targets: &[String]) -> Result<Vec<ActionOutcome>, Fault> {
-        let _ = targets;
-        unimplemented()
+    pub fn kill(&self, targets: &[String]) -> Result<Vec<ActionOutcome>, Fault> {
+        self.node.kill(targets)
     }
 
     /// The last lines of an agent's log, oldest first, and a receiver of those that follow.
@@ -248,38 +257,35 @@ impl NodeHandle {
         previous: bool,
         tail: usize,
     ) -> Result<(Vec<LogLine>, broadcast::Receiver<LogLine>), Fault> {
-        let _ = (agent, previous, tail);
-        unimplemented()
+        let agent = self.node.registry.agent(agent)?;
+        Ok(agent.log.subscribe(previous, tail))
     }
 
     /// The last events, oldest first, and a receiver of those that follow.
     #[must_use]
     pub fn events(&self, tail: usize) -> (Vec<NodeEvent>, broadcast::Receiver<NodeEvent>) {
-        let _ = tail;
-        unimplemented()
+        self.node.events.subscribe(tail)
     }
 
     /// A conversation.
     #[must_use]
     pub fn session(&self, id: &str) -> Option<SessionView> {
-        let _ = id;
-        None
+        self.node.sessions.view(id)
     }
 
     /// Forgets a conversation; false where there is none.
     #[must_use]
     pub fn drop_session(&self, id: &str) -> bool {
-        let _ = id;
-        false
+        self.node.sessions.remove(id)
     }
 
     /// Begins an ordered stop of the whole tree; returns at once.
-    pub fn shutdown(&self) {}
+    pub fn shutdown(&self) {
+        self.node.shutdown();
+    }
 
     /// Waits for the end of the tree, however it comes.
-    pub async fn ended(&self) {}
-}
-
-fn unimplemented() -> ! {
-    std::process::abort()
+    pub async fn ended(&self) -> NodeEnd {
+        self.node.ended().await
+    }
 }

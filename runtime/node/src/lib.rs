@@ -9,8 +9,11 @@ mod handle;
 pub mod supervisor;
 mod view;
 
+mod family;
 mod node;
+mod operator;
 mod registry;
+mod status;
 
 mod call;
 mod deadlines;
@@ -26,6 +29,7 @@ mod session;
 
 pub use agent::launch::Launcher;
 pub use handle::{CallRequest, NodeHandle, Run, RunEvent, RunId, RunOutcome};
+pub use node::{NodeEnd, NodeError, NodeSettings, SESSION_BYTES_MAX, SESSIONS_MAX};
 pub use session::{Segment, SessionStore};
 pub use view::{
     ActionOutcome, AgentDetail, AgentState, AgentView, EventKind, ExitView, LogLine, LogStream,

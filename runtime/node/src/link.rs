@@ -39,7 +39,10 @@ pub(crate) enum LinkEvent {
     /// The program is loaded.
     Ready,
     /// The program says why it cannot start.
-    StartFault { message: String, traceback: Option<String> },
+    StartFault {
+        message: String,
+        traceback: Option<String>,
+    },
     /// The process broke the protocol.
     Violation(String),
     /// It closed its end of the pipe.
@@ -150,7 +153,9 @@ impl Link {
             return;
         }
         let mut taken = std::mem::take(&mut self.taken);
-        self.agent.mailbox.pull(&self.port, self.incarnation, slots, &mut taken);
+        self.agent
+            .mailbox
+            .pull(&self.port, self.incarnation, slots, &mut taken);
         self.slots_known = slots - taken.len();
         for call in taken.drain(..) {
             self.write_call(call);
@@ -162,7 +167,10 @@ impl Link {
     fn write_call(&mut self, call: Arc<Call>) {
         let prefetched = self.runs.len() >= self.agent.spec.concurrency;
         let input = &call.input;
-        let limits = input.usage_limits.as_ref().and_then(crate::agent::launch::usage_limits);
+        let limits = input
+            .usage_limits
+            .as_ref()
+            .and_then(crate::agent::launch::usage_limits);
         let left = call.deadline.saturating_duration_since(Instant::now());
         let frame = CallFrame {
             prefetched,
@@ -179,7 +187,12 @@ impl Link {
             Ok(()) => {
                 self.serial += 1;
                 let serial = self.serial;
-                let running = Running { serial, started: !prefetched, grace_until: None, call };
+                let running = Running {
+                    serial,
+                    started: !prefetched,
+                    grace_until: None,
+                    call,
+                };
                 self.runs.insert(running.call.id.0, running);
             }
             Err(refused) => self.refuse(&call, &refused),
@@ -231,7 +244,10 @@ impl Link {
             Event::Ready(ready) => self.ready(ready),
             Event::StartFailed(fault) => {
                 let traceback = answer::traceback(fault.details.as_ref());
-                self.tell(LinkEvent::StartFault { message: fault.message, traceback });
+                self.tell(LinkEvent::StartFault {
+                    message: fault.message,
+                    traceback,
+                });
             }
             Event::Started { run } => {
                 if let Some(running) = self.runs.get_mut(&run) {
@@ -250,10 +266,15 @@ impl Link {
     }
 
     fn welcome(&mut self) {
-        let Some(greeting) = self.greeting.take() else { return };
+        let Some(greeting) = self.greeting.take() else {
+            return;
+        };
         if let Err(refused) = self.session.welcome(greeting, self.outbox.buffer()) {
             let message = format!("its configuration cannot be sent: {refused}");
-            self.tell(LinkEvent::StartFault { message, traceback: None });
+            self.tell(LinkEvent::StartFault {
+                message,
+                traceback: None,
+            });
         }
     }
 
@@ -264,11 +285,17 @@ impl Link {
         let schema = schema.filter(|schema| !schema.is_null());
         self.check_results = self.agent.spec.output_schema.is_some()
             && manifest.get("kind").and_then(Value::as_str) == Some("function");
-        match schema.map(|schema| jsonschema::validator_for(&schema)).transpose() {
+        match schema
+            .map(|schema| jsonschema::validator_for(&schema))
+            .transpose()
+        {
             Ok(validator) => self.schema = validator,
             Err(error) => {
                 let message = format!("its output schema is not a JSON Schema: {error}");
-                self.tell(LinkEvent::StartFault { message, traceback: None });
+                self.tell(LinkEvent::StartFault {
+                    message,
+                    traceback: None,
+                });
                 return;
             }
         }
@@ -305,7 +332,9 @@ impl Link {
     }
 
     fn cancel(&mut self, run: u64, reason: CancelReason) {
-        let Some(running) = self.runs.get_mut(&run) else { return };
+        let Some(running) = self.runs.get_mut(&run) else {
+            return;
+        };
         if running.grace_until.is_none() {
             let grace = self.agent.spec.cancel_grace.into();
             running.grace_until = Some(Instant::now() + grace);
@@ -319,13 +348,18 @@ impl Link {
         if self.cancelled == 0 {
             return None;
         }
-        self.runs.values().filter_map(|running| running.grace_until).min()
+        self.runs
+            .values()
+            .filter_map(|running| running.grace_until)
+            .min()
     }
 
     fn grace_over(&mut self) {
         let now = Instant::now();
         let over = |running: &&Running| running.grace_until.is_some_and(|until| until <= now);
-        let Some(running) = self.runs.values().find(over) else { return };
+        let Some(running) = self.runs.values().find(over) else {
+            return;
+        };
         let what = format!(
             "run {} went on {} ms after it was cancelled",
             running.call.id, self.agent.spec.cancel_grace.0
@@ -341,7 +375,9 @@ impl Link {
     fn drain(&mut self, stdout: &Receiver, decoder: &mut FrameDecoder<FromAgent>) {
         let mut left = AFTER_DEATH_BYTES_MAX;
         while self.open && left > 0 {
-            let Ok(count @ 1..) = stdout.try_read_buf(&mut decoder.space()) else { break };
+            let Ok(count @ 1..) = stdout.try_read_buf(&mut decoder.space()) else {
+                break;
+            };
             left = left.saturating_sub(count);
             self.frames(decoder);
         }
@@ -363,11 +399,16 @@ impl Link {
             }
         }
         if log.dropped > 0 {
-            text.push_str(&format!(" ({} lines before this one were dropped)", log.dropped));
+            text.push_str(&format!(
+                " ({} lines before this one were dropped)",
+                log.dropped
+            ));
         }
         let run = log.run;
         tracing::info!(target: "agent", %agent, incarnation, stream = "log", level, run, "{text}");
-        self.agent.log.add(self.incarnation, LogStream::Log, level, text);
+        self.agent
+            .log
+            .add(self.incarnation, LogStream::Log, level, text);
     }
 }
 

@@ -35,19 +35,30 @@ struct Page {
 
 impl LogBook {
     pub(crate) fn new(agent: Arc<str>) -> Self {
-        Self { agent, pages: Mutex::default(), feed: broadcast::channel(LINES_FEED).0 }
+        Self {
+            agent,
+            pages: Mutex::default(),
+            feed: broadcast::channel(LINES_FEED).0,
+        }
     }
 
     /// A new incarnation begins: its lines stand on a page of their own.
     pub(crate) fn begin(&self, incarnation: u64) {
-        let page = Page { incarnation, ended: false, lines: VecDeque::new() };
+        let page = Page {
+            incarnation,
+            ended: false,
+            lines: VecDeque::new(),
+        };
         self.pages.lock().push_back(page);
     }
 
     /// An incarnation is over: its page is the previous one now.
     pub(crate) fn end(&self, incarnation: u64) {
         let mut pages = self.pages.lock();
-        if let Some(page) = pages.iter_mut().find(|page| page.incarnation == incarnation) {
+        if let Some(page) = pages
+            .iter_mut()
+            .find(|page| page.incarnation == incarnation)
+        {
             page.ended = true;
         }
         while pages.iter().filter(|page| page.ended).count() > ENDED_KEPT {
@@ -66,7 +77,11 @@ impl LogBook {
             text,
         };
         let mut pages = self.pages.lock();
-        if let Some(page) = pages.iter_mut().rev().find(|page| page.incarnation == incarnation) {
+        if let Some(page) = pages
+            .iter_mut()
+            .rev()
+            .find(|page| page.incarnation == incarnation)
+        {
             if page.lines.len() == LINES_KEPT {
                 page.lines.pop_front();
             }
@@ -99,7 +114,10 @@ impl LogBook {
     /// The last lines that an incarnation's process wrote itself.
     pub(crate) fn stderr_tail(&self, incarnation: u64, lines: usize) -> Vec<String> {
         let pages = self.pages.lock();
-        let page = pages.iter().rev().find(|page| page.incarnation == incarnation);
+        let page = pages
+            .iter()
+            .rev()
+            .find(|page| page.incarnation == incarnation);
         let mut tail: Vec<String> = page
             .into_iter()
             .flat_map(|page| page.lines.iter().rev())

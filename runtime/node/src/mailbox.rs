@@ -40,8 +40,17 @@ struct Idle {
 
 impl Mailbox {
     pub(crate) fn new(agent: Arc<str>, spec: MailboxSpec) -> Self {
-        let state = State { queue: VecDeque::new(), idle: Vec::new(), closed: None };
-        Self { agent, spec, state: Mutex::new(state), space: Notify::new() }
+        let state = State {
+            queue: VecDeque::new(),
+            idle: Vec::new(),
+            closed: None,
+        };
+        Self {
+            agent,
+            spec,
+            state: Mutex::new(state),
+            space: Notify::new(),
+        }
     }
 
     /// Calls that wait.
@@ -101,7 +110,9 @@ impl Mailbox {
         let before = taken.len();
         let mut state = self.state.lock();
         while taken.len() - before < slots {
-            let Some(call) = state.queue.pop_front() else { break };
+            let Some(call) = state.queue.pop_front() else {
+                break;
+            };
             if call.claim(port, incarnation) {
                 taken.push(call);
             }
@@ -186,13 +197,19 @@ impl State {
     /// Notes how many slots a link has left. One that just got work goes behind the others, so
     /// that replicas take turns.
     fn idle_again(&mut self, port: &Arc<LinkPort>, slots: usize) {
-        let known = self.idle.iter().position(|idle| Arc::ptr_eq(&idle.port, port));
+        let known = self
+            .idle
+            .iter()
+            .position(|idle| Arc::ptr_eq(&idle.port, port));
         match (known, slots) {
             (None, 0) => {}
             (Some(at), 0) => {
                 self.idle.remove(at);
             }
-            (None, slots) => self.idle.push(Idle { port: Arc::clone(port), slots }),
+            (None, slots) => self.idle.push(Idle {
+                port: Arc::clone(port),
+                slots,
+            }),
             (Some(at), slots) => {
                 let idle = self.idle.remove(at);
                 self.idle.push(Idle { slots, ..idle });

@@ -1,24 +1,103 @@
 //! A node: everything that one runtime process holds, and how a call finds its way in.
 
-use std::sync::Arc;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use synapse_core::exit::ExitReason;
 use synapse_core::fault::{Fault, FaultCode};
+use synapse_core::spec::TreeSpec;
+use synapse_core::supervisor::{ChildId, StartError};
 use synapse_process::Spawner;
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use crate::agent::Agent;
 use crate::agent::launch::Launcher;
 use crate::call::{Call, CallInput};
 use crate::clock::Clock;
-use crate::events::EventHub;
-use crate::handle::{CallRequest, Run, RunId};
+use crate::events::{EventHub, Happening};
+use crate::family::{Family, Watcher};
+use crate::handle::{CallRequest, NodeHandle, Run, RunId};
+use crate::link::CancelReason;
 use crate::registry::AgentRegistry;
-use crate::session::Sessions;
+use crate::session::{MemoryStore, SessionStore, Sessions};
+use crate::supervisor::{ChildReport, SpawnError, SupervisionTree, SupervisorHandle};
+use crate::view::EventKind;
+
+/// Conversations kept in memory by default.
+pub const SESSIONS_MAX: usize = 1_000;
+/// Bytes of conversations kept in memory by default.
+pub const SESSION_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// What a node is made of.
+#[derive(Debug)]
+pub struct NodeSettings {
+    /// Its name, for people and for agents.
+    pub name: String,
+    /// The tree that it runs.
+    pub tree: TreeSpec,
+    /// How agents' processes are started.
+    pub launcher: Launcher,
+    /// Where conversations live.
+    pub sessions: Arc<dyn SessionStore>,
+    /// For the jitter of backoffs.
+    pub seed: u64,
+}
+
+impl NodeSettings {
+    /// Settings with conversations in memory.
+    #[must_use]
+    pub fn new(name: impl Into<String>, tree: TreeSpec, launcher: Launcher) -> Self {
+        Self {
+            name: name.into(),
+            tree,
+            launcher,
+            sessions: Arc::new(MemoryStore::new(SESSIONS_MAX, SESSION_BYTES_MAX)),
+            seed: 0,
+        }
+    }
+
+    /// The same with other bounds of conversations in memory.
+    #[must_use]
+    pub fn sessions_in_memory(mut self, count_max: usize, bytes_max: usize) -> Self {
+        self.sessions = Arc::new(MemoryStore::new(count_max, bytes_max));
+        self
+    }
+}
+
+/// Why a node could not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The thread that makes processes could not be started.
+    #[error("start the thread that makes processes")]
+    Spawner(#[source] std::io::Error),
+    /// The root supervisor could not be spawned.
+    #[error("spawn the root supervisor")]
+    Root(#[from] SpawnError),
+}
+
+/// How a node ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NodeEnd {
+    /// Somebody asked for it.
+    Stopped,
+    /// The tree did not come up: which child, by its path, and why.
+    StartFailed {
+        /// E.g. `root/research/writer`.
+        path: String,
+        /// Why.
+        reason: ExitReason,
+    },
+    /// The root supervisor ended by itself: it gave up, or its significant children ended.
+    Escalated {
+        /// A line for people.
+        message: String,
+    },
+}
 
 /// What the node's parts share.
-#[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) name: String,
     pub(crate) clock: Clock,
@@ -27,7 +106,115 @@ pub(crate) struct Node {
     pub(crate) events: EventHub,
     pub(crate) launcher: Launcher,
     pub(crate) spawner: Spawner,
-    pub(crate) runs: AtomicU64,
+    runs: AtomicU64,
+    tree: OnceLock<(SupervisionTree, SupervisorHandle)>,
+    /// Grows with every change of an agent's state.
+    pub(crate) changes: watch::Sender<u64>,
+    stopping: watch::Sender<bool>,
+    end: watch::Sender<Option<NodeEnd>>,
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Node")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl NodeHandle {
+    /// Begins to start the tree, and returns at once. Within a tokio runtime.
+    ///
+    /// # Errors
+    /// [`NodeError`]; a child that does not come up is told by [`NodeHandle::ended`].
+    pub fn begin(settings: NodeSettings) -> Result<Self, NodeError> {
+        let tree = Arc::new(settings.tree.clone());
+        let node = Arc::new(Node {
+            name: settings.name,
+            clock: Clock::start(),
+            registry: AgentRegistry::new(settings.tree),
+            sessions: Sessions::new(settings.sessions),
+            events: EventHub::new(),
+            launcher: settings.launcher,
+            spawner: Spawner::start().map_err(NodeError::Spawner)?,
+            runs: AtomicU64::new(0),
+            tree: OnceLock::new(),
+            changes: watch::Sender::new(0),
+            stopping: watch::Sender::new(false),
+            end: watch::Sender::new(None),
+        });
+        for agent in node.registry.all() {
+            let keeper = Arc::clone(&agent).keep_deadlines();
+            tokio::spawn(until_end(node.end.subscribe(), keeper));
+        }
+        let family = Arc::new(Family::new(Arc::downgrade(&node)));
+        let watcher = Arc::new(Watcher::new(Arc::downgrade(&node)));
+        let tree = SupervisionTree::new(tree, family, watcher, settings.seed);
+        let (root, reports) = tree.start()?;
+        // The cell is empty: this is the only place that fills it.
+        node.tree.set((tree, root)).ok();
+        tokio::spawn(watch_root(Arc::clone(&node), reports));
+        Ok(Self::new(node))
+    }
+}
+
+/// Runs a task of the node's until the node has ended.
+async fn until_end(mut end: watch::Receiver<Option<NodeEnd>>, task: impl Future<Output = ()>) {
+    tokio::select! {
+        _ = end.wait_for(Option::is_some) => {}
+        () = task => {}
+    }
+}
+
+/// Turns what the root reports into the node's end.
+async fn watch_root(
+    node: Arc<Node>,
+    mut reports: tokio::sync::mpsc::UnboundedReceiver<ChildReport>,
+) {
+    let end = loop {
+        match reports.recv().await {
+            Some(ChildReport::Started) => {
+                let count = node.registry.all().len();
+                let message = format!("all {count} agents were started");
+                node.events
+                    .publish(Happening::new(EventKind::NodeStarted, message));
+            }
+            Some(ChildReport::StartFailed(error)) if !*node.stopping.borrow() => {
+                break start_failed(error);
+            }
+            Some(_) if *node.stopping.borrow() => break NodeEnd::Stopped,
+            Some(report) => break escalated(&report),
+            None => {
+                break NodeEnd::Escalated {
+                    message: "the root supervisor is gone".to_owned(),
+                };
+            }
+        }
+    };
+    for agent in node.registry.all() {
+        agent.close(&agent.node_ended());
+    }
+    node.end.send_replace(Some(end));
+    node.changed();
+}
+
+fn start_failed(error: StartError) -> NodeEnd {
+    let path: Vec<&str> = error.path.iter().map(ChildId::as_str).collect();
+    NodeEnd::StartFailed {
+        path: path.join("/"),
+        reason: error.reason,
+    }
+}
+
+fn escalated(report: &ChildReport) -> NodeEnd {
+    let why = match report {
+        ChildReport::Exited(reason) => reason.to_string(),
+        _ => "ended without a word".to_owned(),
+    };
+    NodeEnd::Escalated {
+        message: format!("the root supervisor {why}"),
+    }
 }
 
 impl Node {
@@ -65,11 +252,51 @@ impl Node {
     pub(crate) fn cancel(&self, run: RunId) -> bool {
         for agent in self.registry.all() {
             if let Some(call) = agent.find_call(run) {
-                agent.abandon(&call, crate::link::CancelReason::Cancelled);
+                agent.abandon(&call, CancelReason::Cancelled);
                 return true;
             }
         }
         false
+    }
+
+    /// Begins an ordered stop of the whole tree.
+    pub(crate) fn shutdown(&self) {
+        if self.stopping.send_replace(true) {
+            return;
+        }
+        self.events.publish(Happening::new(
+            EventKind::NodeStopping,
+            "the node is stopping",
+        ));
+        for agent in self.registry.all() {
+            agent.close(&agent.node_ended());
+        }
+        if let Some((_, root)) = self.tree.get() {
+            root.stop();
+        }
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
+    }
+
+    pub(crate) async fn ended(&self) -> NodeEnd {
+        let mut end = self.end.subscribe();
+        let end = end.wait_for(Option::is_some).await.map(|end| end.clone());
+        end.ok().flatten().unwrap_or(NodeEnd::Stopped)
+    }
+
+    pub(crate) fn end(&self) -> Option<NodeEnd> {
+        self.end.borrow().clone()
+    }
+
+    pub(crate) fn tree(&self) -> Option<&SupervisionTree> {
+        self.tree.get().map(|(tree, _)| tree)
+    }
+
+    /// Some agent's state has changed: whoever waits for one looks again.
+    pub(crate) fn changed(&self) {
+        self.changes.send_modify(|count| *count += 1);
     }
 }
 

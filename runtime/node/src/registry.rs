@@ -25,10 +25,17 @@ impl AgentRegistry {
     pub(crate) fn new(tree: TreeSpec) -> Self {
         let agents = DashMap::new();
         for (supervisor, path) in supervisors(&tree) {
-            let children = tree.supervisors.get(supervisor.as_str()).map(|spec| &spec.children);
+            let children = tree
+                .supervisors
+                .get(supervisor.as_str())
+                .map(|spec| &spec.children);
             for child in children.into_iter().flatten() {
-                let ChildRef::Agent(name) = child else { continue };
-                let Some(spec) = tree.agents.get(name) else { continue };
+                let ChildRef::Agent(name) = child else {
+                    continue;
+                };
+                let Some(spec) = tree.agents.get(name) else {
+                    continue;
+                };
                 let agent = Agent::new(spec.clone(), format!("{path}/{name}"));
                 agents.insert(Arc::clone(&agent.name), Arc::new(agent));
             }
@@ -49,7 +56,9 @@ impl AgentRegistry {
     /// Every agent in start order.
     pub(crate) fn all(&self) -> Vec<Arc<Agent>> {
         let order = self.tree.start_order().into_iter();
-        order.filter_map(|name| self.agents.get(name.as_str()).map(|e| Arc::clone(&e))).collect()
+        order
+            .filter_map(|name| self.agents.get(name.as_str()).map(|e| Arc::clone(&e)))
+            .collect()
     }
 
     /// The agents below a supervisor, in start order.
@@ -67,7 +76,11 @@ impl AgentRegistry {
             let found = self.one_target(target)?;
             chosen.extend(found.iter().map(|agent| Arc::clone(&agent.name)));
         }
-        Ok(self.all().into_iter().filter(|agent| chosen.contains(&agent.name)).collect())
+        Ok(self
+            .all()
+            .into_iter()
+            .filter(|agent| chosen.contains(&agent.name))
+            .collect())
     }
 
     fn one_target(&self, target: &str) -> Result<Vec<Arc<Agent>>, Fault> {
@@ -88,7 +101,11 @@ impl AgentRegistry {
                 found.extend(self.below(supervisor.as_str()));
             }
         }
-        found.extend(self.all().into_iter().filter(|agent| glob.is_match(&*agent.name)));
+        found.extend(
+            self.all()
+                .into_iter()
+                .filter(|agent| glob.is_match(&*agent.name)),
+        );
         if found.is_empty() {
             return Err(self.not_found(target));
         }
@@ -115,7 +132,10 @@ pub(crate) fn supervisors(tree: &TreeSpec) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut next = vec![(tree.root.to_string(), tree.root.to_string())];
     while let Some((name, path)) = next.pop() {
-        let children = tree.supervisors.get(name.as_str()).map(|spec| &spec.children);
+        let children = tree
+            .supervisors
+            .get(name.as_str())
+            .map(|spec| &spec.children);
         for child in children.into_iter().flatten().rev() {
             if let ChildRef::Supervisor(child) = child {
                 next.push((child.to_string(), format!("{path}/{child}")));

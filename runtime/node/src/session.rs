@@ -70,7 +70,10 @@ pub(crate) struct Lease {
 
 impl Sessions {
     pub(crate) fn new(store: Arc<dyn SessionStore>) -> Self {
-        Self { store, busy: Arc::default() }
+        Self {
+            store,
+            busy: Arc::default(),
+        }
     }
 
     /// Waits until the conversation is free and opens it.
@@ -83,7 +86,12 @@ impl Sessions {
         check_id(id)?;
         let mutex = Arc::clone(self.busy.entry(id.into()).or_default().value());
         // The lease exists before the wait, so that a caller who leaves tidies up.
-        let mut lease = Lease { id: id.into(), sessions: self.clone(), turn: None, open: false };
+        let mut lease = Lease {
+            id: id.into(),
+            sessions: self.clone(),
+            turn: None,
+            open: false,
+        };
         let Ok(turn) = timeout_at(deadline, mutex.lock_owned()).await else {
             return Err(session_busy(id));
         };
@@ -116,12 +124,16 @@ impl Drop for Lease {
         }
         self.turn = None;
         // The map's own reference is the last one: nobody waits.
-        self.sessions.busy.remove_if(&self.id, |_, mutex| Arc::strong_count(mutex) == 1);
+        self.sessions
+            .busy
+            .remove_if(&self.id, |_, mutex| Arc::strong_count(mutex) == 1);
     }
 }
 
 fn check_id(id: &str) -> Result<(), Fault> {
-    let legible = id.chars().all(|letter| letter.is_ascii_graphic() && letter != '/');
+    let legible = id
+        .chars()
+        .all(|letter| letter.is_ascii_graphic() && letter != '/');
     if id.is_empty() || id.len() > SESSION_ID_BYTES_MAX || !legible {
         let message = format!(
             "{id:?} is not a session id; one is 1 to {SESSION_ID_BYTES_MAX} printable ASCII \

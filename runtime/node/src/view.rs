@@ -60,12 +60,9 @@ pub struct ExitView {
     pub traceback: Option<String>,
     /// Its largest resident size, in bytes.
     pub peak_resident_bytes: Option<u64>,
-    /// The runs that were in flight.
-    pub runs_in_flight: Vec<RunIdText>,
+    /// The runs that were in flight, e.g. `r-17`.
+    pub runs_in_flight: Vec<String>,
 }
-
-/// A run id as text, e.g. `r-17`.
-pub type RunIdText = String;
 
 /// One process of an agent.
 #[derive(Clone, Debug, PartialEq)]

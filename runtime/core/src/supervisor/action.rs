@@ -83,6 +83,15 @@ pub enum Action {
         /// How long until the start: the child's backoff.
         delay: Millis,
     },
+    /// A child ended by itself, and its restart type leaves it down.
+    StaysDown {
+        /// The child.
+        child: ChildId,
+        /// The life that ended.
+        incarnation: u64,
+        /// Why.
+        reason: ExitReason,
+    },
     /// Temporary, deleted or never brought up: the supervisor has forgotten this child.
     Forgotten(ChildId),
     /// Every child is gone. The supervisor has ended.

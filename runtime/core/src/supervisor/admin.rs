@@ -16,28 +16,28 @@ impl Supervisor {
     ) {
         let reply = match request {
             Request::WhichChildren => Some(self.which_children()),
-            Request::CountChildren => Some(Reply::Counts(self.children.counts())),
-            Request::GetChildspec(id) => Some(self.get_childspec(&id)),
+            Request::CountChildren => Some(Reply::Counts(self.counts())),
+            Request::GetChildspec(id) => self.with(&id, |this, key| this.get_childspec(key)),
             _ if !matches!(self.phase, Phase::Active { .. }) => {
                 Some(Reply::Error(RequestError::ShuttingDown))
             }
             Request::StartChild(spec) => self.start_child(token, spec, out),
-            Request::DeleteChild(id) => Some(self.delete_child(&id, out)),
+            Request::DeleteChild(id) => self.with(&id, |this, key| this.delete_child(key, out)),
             Request::RestartChild(id) => {
-                self.on_child(&id, |this, key| this.restart_child(token, key, out))
+                self.with(&id, |this, key| this.restart_child(token, key, out))
             }
             Request::TerminateChild(id) => {
-                self.on_child(&id, |this, key| this.terminate_child(now, token, key, out))
+                self.with(&id, |this, key| this.terminate_child(now, token, key, out))
             }
-            Request::OperatorStop(id) => self.on_child(&id, |this, key| {
+            Request::OperatorStop(id) => self.with(&id, |this, key| {
                 this.set_intent(key, Intent::Held);
                 this.terminate_child(now, token, key, out)
             }),
             Request::OperatorStart(id) => {
-                self.on_child(&id, |this, key| this.operator_start(token, key, out))
+                self.with(&id, |this, key| this.operator_start(token, key, out))
             }
             Request::OperatorRestart(id) => {
-                self.on_child(&id, |this, key| this.operator_restart(now, token, key, out))
+                self.with(&id, |this, key| this.operator_restart(now, token, key, out))
             }
         };
         if let Some(reply) = reply {
@@ -45,29 +45,24 @@ impl Supervisor {
         }
     }
 
-    fn on_child(
+    fn with(
         &mut self,
         id: &ChildId,
         act: impl FnOnce(&mut Self, Key) -> Option<Reply>,
     ) -> Option<Reply> {
-        match self.children.find(id) {
+        match self.roster.children.find(id) {
             Some(key) => act(self, key),
             None => Some(Reply::Error(RequestError::NotFound)),
         }
     }
 
     fn which_children(&self) -> Reply {
-        Reply::Children(self.children.iter().rev().map(info).collect())
+        Reply::Children(self.roster.children.iter().rev().map(info).collect())
     }
 
-    fn get_childspec(&self, id: &ChildId) -> Reply {
-        let child = self
-            .children
-            .find(id)
-            .and_then(|key| self.children.get(key));
-        child.map_or(Reply::Error(RequestError::NotFound), |child| {
-            Reply::Spec(Box::new(child.spec.clone()))
-        })
+    fn get_childspec(&self, key: Key) -> Option<Reply> {
+        let child = self.roster.children.get(key)?;
+        Some(Reply::Spec(Box::new(child.spec.clone())))
     }
 
     fn start_child(
@@ -79,43 +74,39 @@ impl Supervisor {
         if let Err(error) = check_spec(&spec, self.flags.auto_shutdown) {
             return Some(Reply::Error(RequestError::InvalidSpec(error)));
         }
-        let present = self
-            .children
-            .find(&spec.id)
-            .and_then(|key| self.children.get(key));
-        if let Some(present) = present {
-            return Some(Reply::Error(if present.life.is_alive() {
-                RequestError::AlreadyStarted
-            } else {
-                RequestError::AlreadyPresent
+        if let Some(key) = self.roster.children.find(&spec.id) {
+            return Some(Reply::Error(match self.roster.life(key) {
+                Some(life) if life.is_alive() => RequestError::AlreadyStarted,
+                _ => RequestError::AlreadyPresent,
             }));
         }
-        let key = self.children.push(Child::new(spec));
+        let key = self.roster.children.push(Child::new(spec));
         self.start_for(token, key, StartCause::Add, out)
     }
 
-    fn delete_child(&mut self, id: &ChildId, out: &mut Vec<Action>) -> Reply {
-        let Some(key) = self.children.find(id) else {
-            return Reply::Error(RequestError::NotFound);
-        };
-        match self.children.get(key).map(|child| &child.life) {
-            Some(Life::Down) => {
-                self.forget(key, out);
+    fn delete_child(&mut self, key: Key, out: &mut Vec<Action>) -> Option<Reply> {
+        Some(match self.roster.life(key)? {
+            Life::Down => {
+                self.roster.forget(key, out);
                 Reply::Ok
             }
-            Some(Life::Waiting { .. }) => Reply::Error(RequestError::Restarting),
-            _ => Reply::Error(RequestError::Running),
-        }
+            Life::Waiting { .. } => Reply::Error(RequestError::Restarting),
+            Life::Starting { .. } | Life::Up { .. } | Life::Stopping { .. } => {
+                Reply::Error(RequestError::Running)
+            }
+        })
     }
 
     fn restart_child(&mut self, token: Token, key: Key, out: &mut Vec<Action>) -> Option<Reply> {
-        match self.children.get(key).map(|child| &child.life) {
-            Some(Life::Down) => {
+        match self.roster.life(key)? {
+            Life::Down => {
                 self.set_intent(key, Intent::Run);
                 self.start_for(token, key, StartCause::Request, out)
             }
-            Some(Life::Waiting { .. }) => Some(Reply::Error(RequestError::Restarting)),
-            _ => Some(Reply::Error(RequestError::Running)),
+            Life::Waiting { .. } => Some(Reply::Error(RequestError::Restarting)),
+            Life::Starting { .. } | Life::Up { .. } | Life::Stopping { .. } => {
+                Some(Reply::Error(RequestError::Running))
+            }
         }
     }
 
@@ -130,63 +121,52 @@ impl Supervisor {
         if self.is_planned(key) {
             return self.pass_over(token, key, out);
         }
-        match self.children.get(key).map(|child| &child.life) {
-            Some(Life::Starting { .. } | Life::Up { .. }) => {
-                self.stop_child(now, key, After::Rest, out);
-                self.wait_for_down(token, key)
+        match self.roster.life(key)? {
+            Life::Starting { .. } | Life::Up { .. } => {
+                self.roster.stop(now, key, After::Rest, out);
+                self.roster.wait_for_down(token, key)
             }
-            Some(Life::Stopping { .. }) => {
-                self.set_after(key, After::Rest, out);
-                self.wait_for_down(token, key)
+            Life::Stopping { .. } => {
+                self.roster.set_after(key, After::Rest, out);
+                self.roster.wait_for_down(token, key)
             }
-            Some(Life::Waiting { .. }) => {
-                self.end_waiting(key, out);
+            Life::Waiting { .. } => {
+                self.roster.end_waiting(key, out);
                 Some(Reply::Ok)
             }
-            Some(Life::Down) | None => Some(Reply::Ok),
+            Life::Down => Some(Reply::Ok),
         }
     }
 
     /// Whether a plan is going to stop and start this child, or to start it.
     fn is_planned(&self, key: Key) -> bool {
-        let Phase::Active {
-            plan: Some(plan), ..
-        } = &self.phase
-        else {
+        let Phase::Active { plan: Some(plan), .. } = &self.phase else {
             return false;
         };
-        let Some(child) = self.children.get(key) else {
+        let Some(life) = self.roster.life(key) else {
             return false;
         };
-        let stays = matches!(child.life, Life::Starting { .. } | Life::Up { .. });
+        // What a request started behind the walk is not the plan's.
+        let stays = matches!(life, Life::Starting { .. } | Life::Up { .. });
         match plan.step {
-            // What was started behind the walk, by a request, is not the plan's.
             Step::Stop { before } => key >= plan.from && (key < before || !stays),
             Step::Delay { .. } => key >= plan.from && !stays,
-            Step::Start { at, .. } => key >= at && !child.life.is_alive(),
+            Step::Start { at, .. } => key >= at && !life.is_alive(),
         }
     }
 
     /// Leaves the child out of the plan that holds it: it is stopped in its turn and stays down.
     fn pass_over(&mut self, token: Token, key: Key, out: &mut Vec<Action>) -> Option<Reply> {
-        self.end_waiting_only(key, out);
-        let child = self.children.get_mut(key)?;
+        self.roster.end_waiting(key, out);
+        self.roster.answer_up(key, &Reply::Error(RequestError::Stopped), out);
+        let child = self.roster.children.get_mut(key)?;
         if child.intent == Intent::Run {
             child.intent = Intent::PassOver;
         }
         if child.life.is_alive() {
-            self.wait_for_down(token, key)
+            self.roster.wait_for_down(token, key)
         } else {
             Some(Reply::Ok)
-        }
-    }
-
-    fn end_waiting_only(&mut self, key: Key, out: &mut Vec<Action>) {
-        if matches!(
-            self.children.get(key).map(|child| &child.life),
-            Some(Life::Waiting { .. })
-        ) {
-            self.end_waiting(key, out);
         }
     }
 
@@ -194,17 +174,17 @@ impl Supervisor {
         self.set_intent(key, Intent::Run);
         if self.is_planned(key) {
             // The plan brings it up in its turn.
-            return self.wait_for_up(token, key);
+            return self.roster.wait_for_up(token, key);
         }
-        match self.children.get(key).map(|child| &child.life) {
-            Some(Life::Up { .. }) => Some(Reply::Ok),
-            Some(Life::Starting { .. }) => self.wait_for_up(token, key),
-            Some(Life::Stopping { .. }) => {
-                self.set_after(key, After::Start, out);
-                self.wait_for_up(token, key)
+        match self.roster.life(key)? {
+            Life::Up { .. } => Some(Reply::Ok),
+            Life::Starting { .. } => self.roster.wait_for_up(token, key),
+            Life::Stopping { .. } => {
+                self.roster.set_after(key, After::Start, out);
+                self.roster.wait_for_up(token, key)
             }
-            Some(Life::Waiting { .. } | Life::Down) | None => {
-                self.end_waiting_only(key, out);
+            Life::Waiting { .. } | Life::Down => {
+                self.roster.end_waiting(key, out);
                 self.start_for(token, key, StartCause::Request, out)
             }
         }
@@ -217,18 +197,17 @@ impl Supervisor {
         key: Key,
         out: &mut Vec<Action>,
     ) -> Option<Reply> {
-        let life = self.children.get(key).map(|child| &child.life);
-        if let (Some(Life::Up { .. } | Life::Starting { .. }), false) = (life, self.is_planned(key))
-        {
-            self.set_intent(key, Intent::Run);
-            self.stop_child(now, key, After::Start, out);
-            return self.wait_for_up(token, key);
+        let lives = matches!(self.roster.life(key)?, Life::Up { .. } | Life::Starting { .. });
+        if !lives || self.is_planned(key) {
+            return self.operator_start(token, key, out);
         }
-        self.operator_start(token, key, out)
+        self.set_intent(key, Intent::Run);
+        self.roster.stop(now, key, After::Start, out);
+        self.roster.wait_for_up(token, key)
     }
 
-    fn set_intent(&mut self, key: Key, intent: Intent) {
-        if let Some(child) = self.children.get_mut(key) {
+    pub(super) fn set_intent(&mut self, key: Key, intent: Intent) {
+        if let Some(child) = self.roster.children.get_mut(key) {
             child.intent = intent;
         }
     }
@@ -240,17 +219,7 @@ impl Supervisor {
         cause: StartCause,
         out: &mut Vec<Action>,
     ) -> Option<Reply> {
-        self.start(key, cause, out);
-        self.wait_for_up(token, key)
-    }
-
-    fn wait_for_up(&mut self, token: Token, key: Key) -> Option<Reply> {
-        self.children.get_mut(key)?.up_waiters.push(token);
-        None
-    }
-
-    fn wait_for_down(&mut self, token: Token, key: Key) -> Option<Reply> {
-        self.children.get_mut(key)?.down_waiters.push(token);
-        None
+        self.roster.start(key, cause, out);
+        self.roster.wait_for_up(token, key)
     }
 }

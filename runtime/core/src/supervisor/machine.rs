@@ -1,21 +1,18 @@
-//! The supervisor: its state, and what each event does to it.
+//! The supervisor with specs: its state, and what each event does to it.
 //!
 //! Every child has a life of its own ([`Life`]); a [`Plan`] walks over several of them in order.
-//! The parts are in the modules beside this one: starts and restarts in `sequence`, the end of
-//! children and of the supervisor in `stopping`, requests in `admin`.
-
-use std::collections::{HashMap, HashSet};
+//! The parts are in the modules beside this one: starts and restarts in `sequence`, the way down
+//! in `stopping`, requests in `admin`.
 
 use thiserror::Error;
 
 use crate::exit::ExitReason;
 use crate::spec::{AutoShutdown, Restart, Strategy, SupervisorSpec};
-use crate::supervisor::backoff::Jitter;
-use crate::supervisor::child::{Child, Life, StartCause};
-use crate::supervisor::children::{Children, Key};
+use crate::supervisor::child::{Child, Life};
+use crate::supervisor::children::Key;
+use crate::supervisor::roster::{Roster, verdict};
 use crate::supervisor::{
-    Action, Cause, ChildId, ChildInfo, ChildSpec, Context, Counts, CrashReport, Event, Intensity,
-    Offender, StartError, TimerId,
+    Action, Cause, ChildId, ChildInfo, ChildSpec, Context, Counts, Event, Intensity, StartError,
 };
 use crate::time::{Millis, Time};
 
@@ -70,14 +67,9 @@ pub enum SpecError {
 /// A supervisor of the strategies with specs. See the module for how to drive it.
 #[derive(Clone, Debug)]
 pub struct Supervisor {
-    pub(super) path: String,
     pub(super) flags: Flags,
-    pub(super) children: Children,
-    pub(super) intensity: Intensity,
-    pub(super) jitter: Jitter,
+    pub(super) roster: Roster,
     pub(super) phase: Phase,
-    pub(super) timers: HashMap<TimerId, Key>,
-    pub(super) next_timer: u64,
 }
 
 /// Where the supervisor is in its own life.
@@ -138,24 +130,19 @@ impl Supervisor {
         children: Vec<ChildSpec>,
         seed: u64,
     ) -> Result<Self, SpecError> {
-        let mut ids = HashSet::with_capacity(children.len());
-        let mut table = Children::default();
+        let intensity = Intensity::new(flags.intensity, flags.period);
+        let mut roster = Roster::new(path.into(), intensity, seed);
         for spec in children {
             check_spec(&spec, flags.auto_shutdown)?;
-            if !ids.insert(spec.id.clone()) {
+            if roster.children.find(&spec.id).is_some() {
                 return Err(SpecError::DuplicateChildName(spec.id));
             }
-            table.push(Child::new(spec));
+            roster.children.push(Child::new(spec));
         }
         Ok(Self {
-            path: path.into(),
             flags,
-            children: table,
-            intensity: Intensity::new(flags.intensity, flags.period),
-            jitter: Jitter::new(seed),
+            roster,
             phase: Phase::New,
-            timers: HashMap::new(),
-            next_timer: 0,
         })
     }
 
@@ -164,12 +151,12 @@ impl Supervisor {
         match event {
             Event::Start => self.on_start(),
             Event::ChildStarted { child, incarnation } => {
-                if let Some(key) = self.current(&child, incarnation) {
-                    self.on_started(now, key, out);
+                if let Some(key) = self.roster.current(&child, incarnation) {
+                    self.roster.started(now, key, out);
                 }
             }
             Event::ChildIgnored { child, incarnation } => {
-                if let Some(key) = self.current(&child, incarnation) {
+                if let Some(key) = self.roster.current(&child, incarnation) {
                     self.on_ignored(key, out);
                 }
             }
@@ -178,7 +165,7 @@ impl Supervisor {
                 incarnation,
                 error,
             } => {
-                if let Some(key) = self.current(&child, incarnation) {
+                if let Some(key) = self.roster.current(&child, incarnation) {
                     self.on_start_failed(now, key, error, out);
                 }
             }
@@ -187,11 +174,15 @@ impl Supervisor {
                 incarnation,
                 reason,
             } => {
-                if let Some(key) = self.current(&child, incarnation) {
+                if let Some(key) = self.roster.current(&child, incarnation) {
                     self.on_exited(now, key, reason, out);
                 }
             }
-            Event::Timer(id) => self.on_timer(id, out),
+            Event::Timer(id) => {
+                if let Some(key) = self.roster.on_timer(id, out) {
+                    self.on_wait_over(key, out);
+                }
+            }
             Event::Request { token, request } => self.on_request(now, token, request, out),
             Event::Stop => self.begin_stopping(Ending::Exit(Cause::Told), out),
             Event::Kill => self.kill_all(out),
@@ -201,13 +192,13 @@ impl Supervisor {
 
     /// The children in start order.
     pub fn children(&self) -> impl DoubleEndedIterator<Item = ChildInfo> {
-        self.children.iter().map(info)
+        self.roster.children.iter().map(info)
     }
 
     /// OTP's `count_children`.
     #[must_use]
     pub const fn counts(&self) -> Counts {
-        self.children.counts()
+        self.roster.children.counts()
     }
 
     /// The flags that it was made with.
@@ -219,7 +210,7 @@ impl Supervisor {
     /// Restarts that count against the intensity at this time.
     #[must_use]
     pub fn restarts_in_period(&self, now: Time) -> u32 {
-        self.intensity.restarts(now)
+        self.roster.intensity.restarts(now)
     }
 
     /// Whether every child has come up once and the parent has been told.
@@ -255,26 +246,19 @@ impl Supervisor {
         }
     }
 
-    /// The child of a live incarnation; `None` for a stale event.
-    fn current(&self, id: &ChildId, incarnation: u64) -> Option<Key> {
-        let key = self.children.find(id)?;
-        let child = self.children.get(key)?;
-        (child.incarnation == incarnation && child.life.is_alive()).then_some(key)
-    }
-
     fn on_exited(&mut self, now: Time, key: Key, reason: ExitReason, out: &mut Vec<Action>) {
-        let Some(child) = self.children.get(key) else {
-            return;
-        };
-        match child.life {
-            Life::Starting { .. } => {
+        match self.roster.life(key) {
+            Some(Life::Starting { .. }) => {
                 self.on_start_failed(now, key, StartError::new(reason), out);
             }
-            Life::Stopping { .. } => self.gone(key, &reason, out),
-            Life::Up { .. } if self.will_stop(key) => self.gone(key, &reason, out),
-            Life::Up { since } => self.on_ended_by_itself(now, key, since, reason, out),
-            // `current` has sorted these out: there is no incarnation that could exit.
-            Life::Down | Life::Waiting { .. } => {}
+            Some(Life::Stopping { .. }) => self.gone(key, &reason, out),
+            Some(Life::Up { .. }) if self.will_stop(key) => self.gone(key, &reason, out),
+            Some(Life::Up { since }) => {
+                let since = *since;
+                self.on_ended_by_itself(now, key, since, reason, out);
+            }
+            // No incarnation that could exit: `Roster::current` has sorted these out.
+            Some(Life::Down | Life::Waiting { .. }) | None => {}
         }
     }
 
@@ -287,20 +271,15 @@ impl Supervisor {
         reason: ExitReason,
         out: &mut Vec<Action>,
     ) {
-        let Some(child) = self.children.get(key) else {
+        let Some(child) = self.roster.children.get(key) else {
             return;
         };
-        let clean = reason.is_clean();
-        let (again, reported) = match child.spec.restart {
-            Restart::Permanent => (true, true),
-            Restart::Transient => (!clean, !clean),
-            Restart::Temporary => (false, !clean),
-        };
+        let (again, reported) = verdict(child.spec.restart, &reason);
         let significant = child.spec.significant;
         if reported {
-            self.report(key, Context::ChildTerminated, reason, out);
+            self.roster.report(key, Context::ChildTerminated, reason, out);
         }
-        self.children.set_life(key, Life::Down);
+        self.roster.children.set_life(key, Life::Down);
         if again {
             self.on_failure(now, key, Some(since), out);
         } else {
@@ -310,83 +289,15 @@ impl Supervisor {
     }
 
     fn auto_shutdown(&mut self, significant: bool, out: &mut Vec<Action>) {
+        let none_left = self.roster.children.significant_live() == 0;
         let over = match self.flags.auto_shutdown {
             AutoShutdown::Never => false,
             AutoShutdown::AnySignificant => significant,
-            AutoShutdown::AllSignificant => significant && self.children.significant_live() == 0,
+            AutoShutdown::AllSignificant => significant && none_left,
         };
         if over {
             self.begin_stopping(Ending::Exit(Cause::AutoShutdown), out);
         }
-    }
-
-    fn on_timer(&mut self, id: TimerId, out: &mut Vec<Action>) {
-        let Some(key) = self.timers.remove(&id) else {
-            return;
-        };
-        let Some(child) = self.children.get_mut(key) else {
-            return;
-        };
-        match &mut child.life {
-            Life::Stopping { timer, killed, .. } => {
-                *timer = None;
-                *killed = true;
-                out.push(Action::Kill {
-                    child: child.spec.id.clone(),
-                    incarnation: child.incarnation,
-                });
-            }
-            Life::Waiting { .. } => self.on_backoff_over(key, out),
-            // The timers of these lives were cleared and removed when they were left.
-            Life::Down | Life::Starting { .. } | Life::Up { .. } => {}
-        }
-    }
-
-    pub(super) fn set_timer(&mut self, key: Key, at: Time, out: &mut Vec<Action>) -> TimerId {
-        let id = TimerId(self.next_timer);
-        self.next_timer += 1;
-        self.timers.insert(id, key);
-        out.push(Action::SetTimer { id, at });
-        id
-    }
-
-    pub(super) fn clear_timer(&mut self, id: TimerId, out: &mut Vec<Action>) {
-        if self.timers.remove(&id).is_some() {
-            out.push(Action::ClearTimer(id));
-        }
-    }
-
-    pub(super) fn report(
-        &self,
-        key: Key,
-        context: Context,
-        reason: ExitReason,
-        out: &mut Vec<Action>,
-    ) {
-        let Some(child) = self.children.get(key) else {
-            return;
-        };
-        out.push(Action::Report(CrashReport {
-            supervisor: self.path.clone(),
-            context,
-            reason,
-            offender: Offender::new(&child.spec, child.incarnation),
-        }));
-    }
-
-    /// Begins the next incarnation of a child that has none.
-    pub(super) fn start(&mut self, key: Key, cause: StartCause, out: &mut Vec<Action>) {
-        let Some(child) = self.children.get_mut(key) else {
-            return;
-        };
-        let restart = child.incarnation > 0;
-        child.incarnation += 1;
-        out.push(Action::Start {
-            child: child.spec.id.clone(),
-            incarnation: child.incarnation,
-            restart,
-        });
-        self.children.set_life(key, Life::Starting { cause });
     }
 }
 

@@ -2,36 +2,17 @@
 
 use crate::exit::ExitReason;
 use crate::spec::Strategy;
-use crate::supervisor::child::{Intent, Life, StartCause};
+use crate::supervisor::child::{Child, Intent, Life, StartCause};
 use crate::supervisor::children::Key;
 use crate::supervisor::machine::{Ending, Phase, Plan, Step, Supervisor};
 use crate::supervisor::{Action, Cause, Context, Reply, RequestError, StartError};
 use crate::time::{Millis, Time};
 
-/// OTP's word for the reason of a supervisor that gives up.
-const GAVE_UP: &str = "reached_max_restart_intensity";
-
 impl Supervisor {
-    pub(super) fn on_started(&mut self, now: Time, key: Key, out: &mut Vec<Action>) {
-        let Some(child) = self.children.get_mut(key) else {
-            return;
-        };
-        // A child that became ready while it is told to stop stays on its way out.
-        if matches!(child.life, Life::Starting { .. }) {
-            let waiters = std::mem::take(&mut child.up_waiters);
-            self.children.set_life(key, Life::Up { since: now });
-            reply_all(waiters, &Reply::Ok, out);
-        }
-    }
-
     pub(super) fn on_ignored(&mut self, key: Key, out: &mut Vec<Action>) {
-        let Some(child) = self.children.get_mut(key) else {
-            return;
-        };
-        if matches!(child.life, Life::Starting { .. }) {
-            let waiters = std::mem::take(&mut child.up_waiters);
-            self.children.set_life(key, Life::Down);
-            reply_all(waiters, &Reply::Ignored, out);
+        if matches!(self.roster.life(key), Some(Life::Starting { .. })) {
+            self.roster.children.set_life(key, Life::Down);
+            self.roster.answer_up(key, &Reply::Ignored, out);
             self.forget_temporary(key, out);
         } else {
             self.gone(key, &ExitReason::Shutdown(None), out);
@@ -45,62 +26,39 @@ impl Supervisor {
         error: StartError,
         out: &mut Vec<Action>,
     ) {
+        let refusal = Reply::Error(RequestError::StartFailed(error.clone()));
+        self.roster.answer_up(key, &refusal, out);
         let will_stop = self.will_stop(key);
-        let Some(child) = self.children.get_mut(key) else {
+        let Some(child) = self.roster.children.get(key) else {
             return;
         };
-        let waiters = std::mem::take(&mut child.up_waiters);
-        let id = child.spec.id.clone();
-        reply_all(
-            waiters,
-            &Reply::Error(RequestError::StartFailed(error.clone())),
-            out,
-        );
-        let Life::Starting { cause } = child.life else {
-            return self.gone(key, &ExitReason::Shutdown(None), out);
+        let cause = match child.life {
+            Life::Starting { cause } if !will_stop => cause,
+            _ => return self.gone(key, &ExitReason::Shutdown(None), out),
         };
-        if will_stop {
-            return self.gone(key, &ExitReason::Shutdown(None), out);
-        }
-        self.children.set_life(key, Life::Down);
+        let id = child.spec.id.clone();
+        self.roster.children.set_life(key, Life::Down);
         match cause {
             StartCause::Request => {}
-            StartCause::Add => self.forget(key, out),
+            StartCause::Add => self.roster.forget(key, out),
+            StartCause::Sequence if !self.is_up() => {
+                self.roster.report(key, Context::StartError, error.reason.clone(), out);
+                self.begin_stopping(Ending::StartFailed(error.below(id)), out);
+            }
             StartCause::Sequence | StartCause::Restart => {
-                self.report(key, Context::StartError, error.reason.clone(), out);
-                if cause == StartCause::Sequence && !self.is_up() {
-                    self.begin_stopping(Ending::StartFailed(error.below(id)), out);
-                } else {
-                    self.abandon_plan(cause, out);
-                    self.on_failure(now, key, None, out);
-                }
+                self.roster.report(key, Context::StartError, error.reason, out);
+                self.abandon_plan(cause, out);
+                self.on_failure(now, key, None, out);
             }
         }
     }
 
     /// The children behind one that could not be restarted stay down until it is tried again.
     fn abandon_plan(&mut self, cause: StartCause, out: &mut Vec<Action>) {
-        let (StartCause::Sequence, Phase::Active { plan, .. }) = (cause, &mut self.phase) else {
-            return;
-        };
-        if let Some(Plan {
-            step: Step::Start { at, .. },
-            ..
-        }) = plan.take()
+        if let (StartCause::Sequence, Phase::Active { plan, .. }) = (cause, &mut self.phase)
+            && let Some(Plan { step: Step::Start { at, .. }, .. }) = plan.take()
         {
-            self.refuse_waiters(at, out);
-        }
-    }
-
-    /// Answers those who wait for the start of a child, at or behind `from`, that will not come.
-    pub(super) fn refuse_waiters(&mut self, from: Key, out: &mut Vec<Action>) {
-        for child in self
-            .children
-            .iter_mut(from)
-            .filter(|child| child.life == Life::Down)
-        {
-            let waiters = std::mem::take(&mut child.up_waiters);
-            reply_all(waiters, &Reply::Error(RequestError::Stopped), out);
+            self.roster.refuse_waiters(at, out);
         }
     }
 
@@ -115,44 +73,21 @@ impl Supervisor {
         up_since: Option<Time>,
         out: &mut Vec<Action>,
     ) {
-        if !self.intensity.add(now) {
-            let reason = ExitReason::Shutdown(Some(GAVE_UP.to_owned()));
-            self.report(key, Context::Shutdown, reason, out);
+        let Some(delay) = self.roster.count_failure(now, key, up_since, out) else {
             return self.begin_stopping(Ending::Exit(Cause::GaveUp), out);
-        }
-        let Some(child) = self.children.get_mut(key) else {
-            return;
         };
-        let backoff = child.spec.backoff.as_ref();
-        let delay = child
-            .attempts
-            .delay(backoff, now, up_since, &mut self.jitter);
-        out.push(Action::Restarting {
-            child: child.spec.id.clone(),
-            incarnation: child.incarnation,
-            restarts: self.intensity.restarts(now),
-            intensity: self.intensity.allowed(),
-            period: self.intensity.period(),
-            delay,
-        });
         let alone = self.flags.strategy == Strategy::OneForOne;
         match (delay > Millis(0), up_since.is_some()) {
             (false, true) => self.restart(key, None, out),
+            // The siblings go down at once; what waits is the start.
             (true, _) if !alone => self.restart(key, Some(now + delay), out),
-            (true, _) | (false, false) => self.wait(key, now + delay, out),
+            (true, _) | (false, false) => self.roster.wait(key, now + delay, out),
         }
     }
 
-    fn wait(&mut self, key: Key, until: Time, out: &mut Vec<Action>) {
-        let timer = self.set_timer(key, until, out);
-        self.children.set_life(key, Life::Waiting { timer });
-    }
-
-    pub(super) fn on_backoff_over(&mut self, key: Key, out: &mut Vec<Action>) {
-        self.children.set_life(key, Life::Down);
-        if let Phase::Active {
-            plan: Some(plan), ..
-        } = &mut self.phase
+    /// The wait of a child for its restart is over.
+    pub(super) fn on_wait_over(&mut self, key: Key, out: &mut Vec<Action>) {
+        if let Phase::Active { plan: Some(plan), .. } = &mut self.phase
             && plan.step == (Step::Delay { waiting: key })
         {
             plan.step = Step::start(plan.from);
@@ -167,7 +102,7 @@ impl Supervisor {
             return;
         };
         let from = match self.flags.strategy {
-            Strategy::OneForOne => return self.start(key, StartCause::Restart, out),
+            Strategy::OneForOne => return self.roster.start(key, StartCause::Restart, out),
             Strategy::OneForAll => Key::FIRST,
             Strategy::RestForOne => key,
         };
@@ -184,34 +119,21 @@ impl Supervisor {
 
     /// Does what can be done now of the plan, or of going down. Called after every event.
     pub(super) fn advance(&mut self, now: Time, out: &mut Vec<Action>) {
-        match self.phase {
-            Phase::New
-            | Phase::Ended
-            | Phase::Active {
-                announced: true,
-                plan: None,
-            } => {}
-            Phase::Stopping { before, .. } => self.advance_stopping(now, before, out),
-            Phase::Active {
-                announced: false,
-                plan: None,
-            } => self.announce(out),
-            Phase::Active {
-                plan: Some(plan), ..
-            } => {
-                if self.advance_plan(now, plan, out) {
-                    self.advance(now, out);
+        loop {
+            match self.phase {
+                Phase::New | Phase::Ended | Phase::Active { announced: true, plan: None } => return,
+                Phase::Stopping { before, .. } => return self.advance_stopping(now, before, out),
+                Phase::Active { announced: false, plan: None } => {
+                    self.phase = Phase::Active { announced: true, plan: None };
+                    out.push(Action::Started);
+                }
+                Phase::Active { plan: Some(plan), .. } => {
+                    if !self.advance_plan(now, plan, out) {
+                        return;
+                    }
                 }
             }
         }
-    }
-
-    fn announce(&mut self, out: &mut Vec<Action>) {
-        self.phase = Phase::Active {
-            announced: true,
-            plan: None,
-        };
-        out.push(Action::Started);
     }
 
     /// One step of the plan; whether the next can be taken at once.
@@ -221,22 +143,16 @@ impl Supervisor {
                 Some(before) => (Some(Step::Stop { before }), false),
                 None => (Some(self.after_stop(now, &plan, out)), true),
             },
-            Step::Delay { waiting } => match self.children.get(waiting).map(|child| &child.life) {
+            Step::Delay { waiting } => match self.roster.life(waiting) {
                 Some(Life::Waiting { .. }) => (Some(plan.step), false),
                 // Terminated, or started by a request: the others need not wait for it.
                 _ => (Some(Step::start(plan.from)), true),
             },
-            Step::Start {
-                current: Some(key), ..
-            } if self.is_starting(key) => (Some(plan.step), false),
+            Step::Start { current: Some(key), .. } if self.is_starting(key) => {
+                (Some(plan.step), false)
+            }
             Step::Start { at, .. } => match self.start_next(at, out) {
-                Some(key) => (
-                    Some(Step::Start {
-                        at: key.next(),
-                        current: Some(key),
-                    }),
-                    false,
-                ),
+                Some(key) => (Some(Step::Start { at: key.next(), current: Some(key) }), false),
                 None => (None, true),
             },
         };
@@ -249,65 +165,41 @@ impl Supervisor {
         again
     }
 
+    /// All are down: start them, unless the one that failed has a backoff to wait for.
     fn after_stop(&mut self, now: Time, plan: &Plan, out: &mut Vec<Action>) -> Step {
-        let start = Step::start(plan.from);
-        let Some((key, until)) = plan.not_before.filter(|(_, until)| *until > now) else {
-            return start;
-        };
-        let startable =
-            |child: &super::child::Child| child.life == Life::Down && child.intent == Intent::Run;
-        if !self.children.get(key).is_some_and(startable) {
-            return start;
+        let startable = |child: &Child| child.life == Life::Down && child.intent == Intent::Run;
+        match plan.not_before {
+            Some((key, until))
+                if until > now && self.roster.children.get(key).is_some_and(startable) =>
+            {
+                self.roster.wait(key, until, out);
+                Step::Delay { waiting: key }
+            }
+            _ => Step::start(plan.from),
         }
-        self.wait(key, until, out);
-        Step::Delay { waiting: key }
     }
 
     fn is_starting(&self, key: Key) -> bool {
-        self.children
-            .get(key)
-            .is_some_and(|child| matches!(child.life, Life::Starting { .. }))
+        matches!(self.roster.life(key), Some(Life::Starting { .. }))
     }
 
     /// Starts the next child that is down. Returns the child whose start is waited for.
     fn start_next(&mut self, mut at: Key, out: &mut Vec<Action>) -> Option<Key> {
-        while let Some((key, child)) = self.children.at_or_after(at) {
+        while let Some((key, child)) = self.roster.children.at_or_after(at) {
             match (&child.life, child.intent) {
                 (Life::Starting { .. }, _) => return Some(key),
-                (Life::Down, Intent::Run) => {
-                    self.start(key, StartCause::Sequence, out);
+                (Life::Down, Intent::Run) | (Life::Waiting { .. }, _) => {
+                    self.roster.end_waiting(key, out);
+                    self.roster.start(key, StartCause::Sequence, out);
                     return Some(key);
                 }
-                (Life::Down, Intent::PassOver) => {
-                    if let Some(child) = self.children.get_mut(key) {
-                        child.intent = Intent::Run;
-                    }
-                }
-                (Life::Waiting { timer }, _) => {
-                    let timer = *timer;
-                    self.clear_timer(timer, out);
-                    self.start(key, StartCause::Sequence, out);
-                    return Some(key);
-                }
+                (Life::Down, Intent::PassOver) => self.set_intent(key, Intent::Run),
                 (Life::Down, Intent::Held | Intent::Finished)
                 | (Life::Up { .. } | Life::Stopping { .. }, _) => {}
             }
             at = key.next();
         }
         None
-    }
-}
-
-pub(super) fn reply_all(
-    waiters: Vec<crate::supervisor::Token>,
-    reply: &Reply,
-    out: &mut Vec<Action>,
-) {
-    for token in waiters {
-        out.push(Action::Reply {
-            token,
-            reply: reply.clone(),
-        });
     }
 }
 

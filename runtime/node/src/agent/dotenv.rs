@@ -18,7 +18,10 @@ pub(crate) fn parse(text: &str) -> Result<Vec<(String, String)>, DotenvError> {
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let variable = variable(line).map_err(|what| DotenvError { line: number + 1, what })?;
+        let variable = variable(line).map_err(|what| DotenvError {
+            line: number + 1,
+            what,
+        })?;
         variables.push(variable);
     }
     Ok(variables)
@@ -28,8 +31,13 @@ fn variable(line: &str) -> Result<(String, String), &'static str> {
     let line = line.strip_prefix("export ").unwrap_or(line);
     let (name, value) = line.split_once('=').ok_or("expected NAME=value")?;
     let name = name.trim();
-    let first_is_letter = name.starts_with(|letter: char| letter.is_ascii_alphabetic() || letter == '_');
-    if !first_is_letter || !name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_') {
+    let first_is_letter =
+        name.starts_with(|letter: char| letter.is_ascii_alphabetic() || letter == '_');
+    if !first_is_letter
+        || !name
+            .chars()
+            .all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+    {
         return Err("the name must be letters, digits and underscores");
     }
     Ok((name.to_owned(), unquote(value.trim())?))
@@ -37,14 +45,20 @@ fn variable(line: &str) -> Result<(String, String), &'static str> {
 
 fn unquote(value: &str) -> Result<String, &'static str> {
     for quote in ['"', '\''] {
-        let Some(rest) = value.strip_prefix(quote) else { continue };
+        let Some(rest) = value.strip_prefix(quote) else {
+            continue;
+        };
         let (inside, after) = rest.split_once(quote).ok_or("the quote is not closed")?;
         let after = after.trim_start();
         if !after.is_empty() && !after.starts_with('#') {
             return Err("text after the closing quote");
         }
         let escaped = quote == '"';
-        return Ok(if escaped { inside.replace("\\n", "\n") } else { inside.to_owned() });
+        return Ok(if escaped {
+            inside.replace("\\n", "\n")
+        } else {
+            inside.to_owned()
+        });
     }
     let end = value.find(" #").unwrap_or(value.len());
     Ok(value[..end].trim_end().to_owned())
@@ -55,15 +69,23 @@ mod tests {
     use super::*;
 
     fn check(text: &str, expected: &[(&str, &str)]) {
-        let expected: Vec<_> =
-            expected.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
         assert_eq!(parse(text), Ok(expected));
     }
 
     #[test]
     fn the_usual_forms_are_read() {
-        check("A=1\n\n# note\nexport B = two words # note\n", &[("A", "1"), ("B", "two words")]);
-        check("A=\"x # y\" # note\nB='a=b'\nC=", &[("A", "x # y"), ("B", "a=b"), ("C", "")]);
+        check(
+            "A=1\n\n# note\nexport B = two words # note\n",
+            &[("A", "1"), ("B", "two words")],
+        );
+        check(
+            "A=\"x # y\" # note\nB='a=b'\nC=",
+            &[("A", "x # y"), ("B", "a=b"), ("C", "")],
+        );
     }
 
     #[test]

@@ -16,10 +16,27 @@ use crate::agent::dotenv;
 
 /// Variables of the runtime that every agent gets; a `*` at the end stands for any ending.
 const PASSED: [&str; 21] = [
-    "PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_*", "TZ", "TMPDIR",
-    "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",
-    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY",
-    "http_proxy", "https_proxy", "no_proxy", "all_proxy", "XDG_CACHE_HOME",
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "LANG",
+    "LC_*",
+    "TZ",
+    "TMPDIR",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "ALL_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "all_proxy",
+    "XDG_CACHE_HOME",
 ];
 
 /// A longer source is not read for the providers it names, in bytes.
@@ -82,7 +99,10 @@ impl Launcher {
         }
         let command = Command::new(&self.program, &self.folder).args(self.args.iter().cloned());
         let command = command.env(environment);
-        Ok(Launch { command, configuration: self.configuration(spec, &withheld) })
+        Ok(Launch {
+            command,
+            configuration: self.configuration(spec, &withheld),
+        })
     }
 
     /// The agent's environment, and the credential variables that it did not get.
@@ -92,7 +112,9 @@ impl Launcher {
     ) -> Result<(BTreeMap<OsString, OsString>, Vec<&'static str>), LaunchError> {
         let providers = self.provider_variables(spec);
         let named = |name: &OsStr| {
-            let Some(name) = name.to_str() else { return false };
+            let Some(name) = name.to_str() else {
+                return false;
+            };
             spec.env_pass.iter().any(|passed| passed == name)
                 || providers.contains(&name)
                 || PASSED.iter().any(|pattern| matches(pattern, name))
@@ -106,7 +128,11 @@ impl Launcher {
         if let Some(path) = &spec.env_file {
             environment.extend(read_env_file(path)?);
         }
-        environment.extend(spec.env.iter().map(|(name, value)| (name.into(), value.into())));
+        environment.extend(
+            spec.env
+                .iter()
+                .map(|(name, value)| (name.into(), value.into())),
+        );
         let withheld = credential_variables().into_iter().filter(|name| {
             let name = OsStr::new(name);
             self.environment.contains_key(name) && !environment.contains_key(name)
@@ -123,10 +149,16 @@ impl Launcher {
                 ModelOwner::Nobody | ModelOwner::Unknown => Vec::new(),
             };
         }
-        let Program::Entry(entry) = &spec.program else { return Vec::new() };
+        let Program::Entry(entry) = &spec.program else {
+            return Vec::new();
+        };
         let source = self.source_of(entry).unwrap_or_default();
         let providers = providers_in_source(&source);
-        providers.iter().flat_map(|provider| provider.variables).copied().collect()
+        providers
+            .iter()
+            .flat_map(|provider| provider.variables)
+            .copied()
+            .collect()
     }
 
     /// The text of an entry's module, where it is a file of the user's.
@@ -137,8 +169,14 @@ impl Launcher {
             [module.with_extension("py"), module.join("__init__.py")]
         });
         let file = candidates.into_iter().find(|file| file.is_file())?;
-        let small = file.metadata().is_ok_and(|metadata| metadata.len() <= SOURCE_BYTES_MAX);
-        if small { std::fs::read_to_string(file).ok() } else { None }
+        let small = file
+            .metadata()
+            .is_ok_and(|metadata| metadata.len() <= SOURCE_BYTES_MAX);
+        if small {
+            std::fs::read_to_string(file).ok()
+        } else {
+            None
+        }
     }
 
     /// The `configuration` of `welcome`, as docs/protocol.md has it.
@@ -147,7 +185,11 @@ impl Launcher {
             Program::Entry(entry) => Some(entry.to_string()),
             Program::Declared => None,
         };
-        let path: Vec<_> = self.path.iter().map(|folder| folder.to_string_lossy()).collect();
+        let path: Vec<_> = self
+            .path
+            .iter()
+            .map(|folder| folder.to_string_lossy())
+            .collect();
         let scope = match spec.deps_scope {
             DepsScope::Incarnation => "incarnation",
             DepsScope::Run => "run",
@@ -186,19 +228,30 @@ pub(crate) fn usage_limits(limits: &UsageLimits) -> Option<Map<String, Value>> {
         ("output_tokens", limits.output_tokens),
         ("total_tokens", limits.total_tokens),
     ];
-    let set = named.into_iter().filter_map(|(name, limit)| Some((name.to_owned(), limit?.into())));
+    let set = named
+        .into_iter()
+        .filter_map(|(name, limit)| Some((name.to_owned(), limit?.into())));
     let map: Map<String, Value> = set.collect();
     (!map.is_empty()).then_some(map)
 }
 
 fn matches(pattern: &str, name: &str) -> bool {
-    pattern.strip_suffix('*').map_or(pattern == name, |stem| name.starts_with(stem))
+    pattern
+        .strip_suffix('*')
+        .map_or(pattern == name, |stem| name.starts_with(stem))
 }
 
 fn read_env_file(path: &Path) -> Result<Vec<(OsString, OsString)>, LaunchError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| LaunchError::ReadEnvFile { path: path.to_owned(), source })?;
-    let variables = dotenv::parse(&text)
-        .map_err(|source| LaunchError::ParseEnvFile { path: path.to_owned(), source })?;
-    Ok(variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    let text = std::fs::read_to_string(path).map_err(|source| LaunchError::ReadEnvFile {
+        path: path.to_owned(),
+        source,
+    })?;
+    let variables = dotenv::parse(&text).map_err(|source| LaunchError::ParseEnvFile {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(variables
+        .into_iter()
+        .map(|(name, value)| (name.into(), value.into()))
+        .collect())
 }

@@ -3,18 +3,18 @@
 //! It performs what `core::incarnation` decides and reports to its supervisor. It never restarts
 //! itself: it ends, and its supervisor decides. Calls do not pass through it (decision 0003).
 
-use std::fmt;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ractor::{Actor, ActorProcessingErr, ActorRef};
+use ractor::{Actor, ActorProcessingErr, ActorRef, ActorRuntime};
 use serde_json::json;
 use synapse_core::exit::ExitReason;
 use synapse_core::fault::{Fault, FaultCode};
 use synapse_core::incarnation::{Action, Event, Incarnation, Status};
 use synapse_core::spec::Shutdown;
-use synapse_core::time::Time;
+use synapse_core::supervisor::StartError;
+use synapse_core::time::{Millis, Time};
 use synapse_process::{Child, Exit, ExitStatus, ProcessGroup, Signal};
 use synapse_wire::Greeting;
 use tokio::net::unix::pipe::{Receiver, Sender};
@@ -28,6 +28,7 @@ use crate::clock::timestamp;
 use crate::events::Happening;
 use crate::link::{Death, Link, LinkCommand, LinkEvent, LinkPort};
 use crate::node::Node;
+use crate::supervisor::{ChildEvents, ChildHandle};
 use crate::view::{AgentState, EventKind, ExitView, LogStream};
 
 /// Lines of stderr in the evidence of an exit.
@@ -60,21 +61,13 @@ pub(crate) enum Message {
     Ended(Box<ExitView>),
 }
 
-/// How an incarnation reports to its supervisor.
-pub(crate) trait Reports: fmt::Debug + Send + Sync {
-    /// It takes calls.
-    fn started(&self);
-    /// It is over, and nothing of it is left; `started` says whether it ever took calls.
-    fn ended(&self, reason: ExitReason, started: bool);
-}
-
 /// What an incarnation begins with.
 #[derive(Debug)]
 pub(crate) struct Arguments {
     pub(crate) node: Arc<Node>,
     pub(crate) agent: Arc<Agent>,
     pub(crate) replica: usize,
-    pub(crate) reports: Box<dyn Reports>,
+    pub(crate) events: ChildEvents,
 }
 
 /// One life.
@@ -83,7 +76,8 @@ pub(crate) struct State {
     node: Arc<Node>,
     agent: Arc<Agent>,
     replica: usize,
-    reports: Box<dyn Reports>,
+    /// Taken by the last word.
+    events: Option<ChildEvents>,
     incarnation: u64,
     machine: Incarnation,
     began: Instant,
@@ -97,12 +91,46 @@ pub(crate) struct State {
 #[derive(Debug)]
 struct Process {
     pid: u32,
-    group: ProcessGroup,
+    group: Arc<ProcessGroup>,
     port: Arc<LinkPort>,
     link: JoinHandle<Vec<String>>,
     stderr: JoinHandle<()>,
     died: oneshot::Sender<()>,
     peak_resident_bytes: Option<u64>,
+}
+
+/// What the supervisor holds of a living incarnation; dropping it kills the process.
+#[derive(Debug)]
+pub(crate) struct AgentHandle(ActorRef<Message>);
+
+impl AgentProcess {
+    /// Begins an incarnation; returns at once.
+    pub(crate) fn begin(arguments: Arguments) -> Result<AgentHandle, ractor::SpawnErr> {
+        let (actor, _task) = ActorRuntime::spawn_instant(None, Self, arguments)?;
+        Ok(AgentHandle(actor))
+    }
+}
+
+impl ChildHandle for AgentHandle {
+    fn stop(&mut self, within: Option<Duration>) {
+        let rule = within.map_or(Shutdown::Infinity, |within| {
+            Shutdown::Timeout(Millis(millis(within)))
+        });
+        // An error means that it has ended, and that its last word is under way.
+        drop(self.0.cast(Message::Stop(rule)));
+    }
+
+    fn kill(&mut self) {
+        // As above.
+        drop(self.0.cast(Message::Kill));
+    }
+}
+
+impl Drop for AgentHandle {
+    /// The actor's state goes with it, and with that the guard of the process group.
+    fn drop(&mut self) {
+        self.0.kill();
+    }
 }
 
 impl Actor for AgentProcess {
@@ -115,7 +143,12 @@ impl Actor for AgentProcess {
         myself: ActorRef<Message>,
         arguments: Arguments,
     ) -> Result<State, ActorProcessingErr> {
-        let Arguments { node, agent, replica, reports } = arguments;
+        let Arguments {
+            node,
+            agent,
+            replica,
+            events,
+        } = arguments;
         let incarnation = agent.next_incarnation();
         agent.began(replica, incarnation);
         let (machine, actions) = Incarnation::new(node.clock.now(), agent.spec.start_timeout);
@@ -123,7 +156,7 @@ impl Actor for AgentProcess {
             node,
             agent,
             replica,
-            reports,
+            events: Some(events),
             incarnation,
             machine,
             began: Instant::now(),
@@ -132,7 +165,12 @@ impl Actor for AgentProcess {
             traceback: None,
         };
         state.publish(EventKind::AgentStarting, "starting".to_owned());
-        tokio::spawn(spawn(Arc::clone(&state.node), Arc::clone(&state.agent), incarnation, myself.clone()));
+        tokio::spawn(spawn(
+            Arc::clone(&state.node),
+            Arc::clone(&state.agent),
+            incarnation,
+            myself.clone(),
+        ));
         state.perform(&myself, actions);
         Ok(state)
     }
@@ -167,7 +205,10 @@ impl Actor for AgentProcess {
 async fn spawn(node: Arc<Node>, agent: Arc<Agent>, incarnation: u64, actor: ActorRef<Message>) {
     let spawned = match node.launcher.launch(&agent.spec, &node.name, incarnation) {
         Err(error) => Err(report_chain(&error)),
-        Ok(Launch { command, configuration }) => {
+        Ok(Launch {
+            command,
+            configuration,
+        }) => {
             let greeting = Greeting {
                 node: node.name.clone(),
                 agent: agent.name.to_string(),
@@ -208,13 +249,27 @@ impl State {
         child: Child,
         greeting: Greeting,
     ) -> std::io::Result<()> {
-        let Child { pid, stdin, stdout, stderr, mut exit, group } = child;
+        let Child {
+            pid,
+            stdin,
+            stdout,
+            stderr,
+            mut exit,
+            group,
+        } = child;
         let (stdin, stdout) = pipes(stdin, stdout)?;
         let agent = Arc::clone(&self.agent);
-        let link = Link::new(agent, self.replica, self.incarnation, myself.clone(), greeting);
+        let link = Link::new(
+            agent,
+            self.replica,
+            self.incarnation,
+            myself.clone(),
+            greeting,
+        );
         let (died, death) = oneshot::channel();
         let agent = Arc::clone(&self.agent);
-        self.agent.spawned(self.replica, pid);
+        let group = Arc::new(group);
+        self.agent.spawned(self.replica, pid, &group);
         self.process = Some(Process {
             pid,
             group,
@@ -263,7 +318,7 @@ impl State {
             match action {
                 Action::ReportReady => self.report_ready(),
                 Action::SendStop { within } => {
-                    self.agent.set_state(self.replica, AgentState::Draining);
+                    self.set_state(AgentState::Draining);
                     let within_ms = within.map_or(NO_END_MS, |within| within.0);
                     self.tell_link(LinkCommand::Stop { within_ms });
                 }
@@ -279,8 +334,11 @@ impl State {
     fn report_ready(&self) {
         let took = self.began.elapsed();
         self.agent.became_ready(self.replica, took);
+        self.node.changed();
         self.publish(EventKind::AgentReady, format!("ready in {}", people(took)));
-        self.reports.started();
+        if let Some(events) = &self.events {
+            events.started();
+        }
     }
 
     fn tell_link(&self, command: LinkCommand) {
@@ -290,7 +348,7 @@ impl State {
     }
 
     fn terminate(&self) {
-        self.agent.set_state(self.replica, AgentState::Stopping);
+        self.set_state(AgentState::Stopping);
         self.tell_link(LinkCommand::CloseInput);
         if let Some(process) = &self.process
             && let Err(error) = process.group.signal(Signal::TERMINATE)
@@ -300,7 +358,7 @@ impl State {
     }
 
     fn kill(&self) {
-        self.agent.set_state(self.replica, AgentState::Stopping);
+        self.set_state(AgentState::Stopping);
         if let Some(process) = &self.process {
             process.group.kill();
         }
@@ -323,7 +381,10 @@ impl State {
             uptime: self.began.elapsed(),
             stderr_tail: Vec::new(),
             traceback: self.traceback.take(),
-            peak_resident_bytes: self.process.as_ref().and_then(|one| one.peak_resident_bytes),
+            peak_resident_bytes: self
+                .process
+                .as_ref()
+                .and_then(|one| one.peak_resident_bytes),
             runs_in_flight: Vec::new(),
             reason,
         };
@@ -336,10 +397,15 @@ impl State {
         });
     }
 
-    fn ended(&self, exit: ExitView) {
+    fn ended(&mut self, exit: ExitView) {
         let reason = exit.reason.clone();
         let message = format!("{reason} after {}", people(exit.uptime));
-        self.agent.log.add(self.incarnation, LogStream::Runtime, level(&reason), message.clone());
+        self.agent.log.add(
+            self.incarnation,
+            LogStream::Runtime,
+            level(&reason),
+            message.clone(),
+        );
         let data = json!({
             "reason": reason.word(),
             "detail": reason.to_string(),
@@ -351,15 +417,32 @@ impl State {
             "runs_in_flight": exit.runs_in_flight,
         });
         self.agent.exited(self.replica, exit);
+        self.node.changed();
         let happening = Happening::new(EventKind::AgentExited, self.line(&message)).data(data);
-        self.node.events.publish(happening.agent(&self.agent.name, Some(self.incarnation)));
-        self.reports.ended(reason, self.machine.was_ready());
+        self.node
+            .events
+            .publish(happening.agent(&self.agent.name, Some(self.incarnation)));
+        let Some(events) = self.events.take() else {
+            return;
+        };
+        match reason {
+            // An end that was asked for is no failure of the start.
+            reason if self.machine.was_ready() || asked_for(&reason) => events.exited(reason),
+            reason => events.start_failed(StartError::new(reason)),
+        }
+    }
+
+    fn set_state(&self, state: AgentState) {
+        self.agent.set_state(self.replica, state);
+        self.node.changed();
     }
 
     fn publish(&self, kind: EventKind, what: String) {
         let data = json!({ "replica": self.replica, "pid": self.agent.present(self.replica).1 });
         let happening = Happening::new(kind, self.line(&what)).data(data);
-        self.node.events.publish(happening.agent(&self.agent.name, Some(self.incarnation)));
+        self.node
+            .events
+            .publish(happening.agent(&self.agent.name, Some(self.incarnation)));
     }
 
     fn line(&self, what: &str) -> String {
@@ -376,7 +459,9 @@ async fn last_words(agent: &Agent, process: Option<Process>, mut exit: ExitView)
         tracing::warn!(agent = %agent.name, "stderr of a dead process is still being read");
     }
     exit.stderr_tail = agent.log.stderr_tail(exit.incarnation, STDERR_TAIL_LINES);
-    let death = Death { fault: fault_of(agent, &exit) };
+    let death = Death {
+        fault: fault_of(agent, &exit),
+    };
     process.port.send(LinkCommand::Died(Box::new(death)));
     match timeout(LAST_WORDS, process.link).await {
         Ok(Ok(runs)) => exit.runs_in_flight = runs,
@@ -391,8 +476,10 @@ fn fault_of(agent: &Agent, exit: &ExitView) -> Fault {
     if exit.reason.is_clean() {
         return agent.stopped();
     }
-    let message =
-        format!("{} #{} {} during the call", agent.name, exit.incarnation, exit.reason);
+    let message = format!(
+        "{} #{} {} during the call",
+        agent.name, exit.incarnation, exit.reason
+    );
     Fault::new(FaultCode::AgentCrashed, message).with_details(json!({
         "incarnation": exit.incarnation,
         "reason": exit.reason.word(),
@@ -402,7 +489,15 @@ fn fault_of(agent: &Agent, exit: &ExitView) -> Fault {
 }
 
 fn pipes(stdin: OwnedFd, stdout: OwnedFd) -> std::io::Result<(Sender, Receiver)> {
-    Ok((Sender::from_owned_fd(stdin)?, Receiver::from_owned_fd(stdout)?))
+    Ok((
+        Sender::from_owned_fd(stdin)?,
+        Receiver::from_owned_fd(stdout)?,
+    ))
+}
+
+/// Whether the supervisor itself wanted this end.
+const fn asked_for(reason: &ExitReason) -> bool {
+    matches!(reason, ExitReason::Shutdown(_) | ExitReason::Killed)
 }
 
 const fn level(reason: &ExitReason) -> &'static str {

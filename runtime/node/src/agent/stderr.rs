@@ -54,7 +54,9 @@ pub(crate) async fn capture(
 fn drain(pipe: &Receiver, buffer: &mut [u8], lines: &mut Lines) {
     let mut left = AFTER_DEATH_BYTES_MAX;
     while left > 0 {
-        let Ok(count @ 1..) = pipe.try_read(buffer) else { return };
+        let Ok(count @ 1..) = pipe.try_read(buffer) else {
+            return;
+        };
         lines.take(buffer.get(..count).unwrap_or_default());
         left = left.saturating_sub(count);
     }
@@ -73,7 +75,14 @@ struct Lines {
 impl Lines {
     fn new(agent: Arc<Agent>, incarnation: u64) -> Self {
         let line = Vec::new();
-        Self { agent, incarnation, line, cut: false, window: Instant::now(), forwarded: 0 }
+        Self {
+            agent,
+            incarnation,
+            line,
+            cut: false,
+            window: Instant::now(),
+            forwarded: 0,
+        }
     }
 
     fn take(&mut self, bytes: &[u8]) {
@@ -84,7 +93,8 @@ impl Lines {
             };
             let room = LINE_BYTES_MAX - self.line.len();
             self.cut |= text.len() > room;
-            self.line.extend_from_slice(text.get(..room).unwrap_or(text));
+            self.line
+                .extend_from_slice(text.get(..room).unwrap_or(text));
             if ended {
                 self.end();
             }
@@ -101,7 +111,9 @@ impl Lines {
         }
         self.line.clear();
         self.forward(&text);
-        self.agent.log.add(self.incarnation, LogStream::Stderr, "info", text);
+        self.agent
+            .log
+            .add(self.incarnation, LogStream::Stderr, "info", text);
     }
 
     /// Into the runtime's log, where a flood must not drown the others.

@@ -20,7 +20,9 @@ const OUTPUT_MISTAKES_MAX: usize = 5;
 impl Link {
     pub(super) fn chunk(&mut self, chunk: Chunk) {
         // A run that was cancelled may still have chunks in the pipe; its caller has left.
-        let Some(running) = self.runs.get(&chunk.run) else { return };
+        let Some(running) = self.runs.get(&chunk.run) else {
+            return;
+        };
         let seq = chunk.seq;
         running.call.chunk(match chunk.data {
             ChunkData::Text(text) => RunEvent::Text { seq, text },
@@ -29,7 +31,9 @@ impl Link {
     }
 
     pub(super) fn result(&mut self, result: RunResult) {
-        let Some(running) = self.end_run(result.run) else { return };
+        let Some(running) = self.end_run(result.run) else {
+            return;
+        };
         let call = running.call;
         if self.check_results
             && let Err(message) = self.check_output(&result.output)
@@ -53,7 +57,9 @@ impl Link {
     }
 
     pub(super) fn fault(&mut self, frame: FaultFrame) {
-        let Some(running) = self.end_run(frame.run) else { return };
+        let Some(running) = self.end_run(frame.run) else {
+            return;
+        };
         let segment = segment(frame.new_messages.clone(), frame.message_count);
         self.agent.settle(&running.call, segment, None);
         self.agent.finish(&running.call, Err(fault_of(frame)));
@@ -77,11 +83,15 @@ impl Link {
             message: verdict.err(),
         };
         // Refused where the run has just ended: nobody waits for the verdict.
-        self.session.output_verdict(&verdict, self.outbox.buffer()).ok();
+        self.session
+            .output_verdict(&verdict, self.outbox.buffer())
+            .ok();
     }
 
     fn check_output(&self, output: &Value) -> Result<(), String> {
-        let Some(schema) = &self.schema else { return Ok(()) };
+        let Some(schema) = &self.schema else {
+            return Ok(());
+        };
         let mistakes: Vec<String> = schema
             .iter_errors(output)
             .take(OUTPUT_MISTAKES_MAX)
@@ -93,7 +103,10 @@ impl Link {
         if mistakes.is_empty() {
             return Ok(());
         }
-        Err(format!("the output does not fit its schema: {}", mistakes.join("; ")))
+        Err(format!(
+            "the output does not fit its schema: {}",
+            mistakes.join("; ")
+        ))
     }
 
     /// No tool was offered in `welcome`, so that the name is the model's invention.
@@ -112,11 +125,15 @@ impl Link {
     /// A call that cannot be sent never ran.
     pub(super) fn refuse(&self, call: &Call, refused: &Refused) {
         let fault = match refused {
-            Refused::Encode(error) => {
-                Fault::new(FaultCode::InvalidInput, format!("the call cannot be sent: {error}"))
-            }
-            _ => Fault::new(FaultCode::AgentCrashed, format!("the call was not sent: {refused}"))
-                .with_retryable(true),
+            Refused::Encode(error) => Fault::new(
+                FaultCode::InvalidInput,
+                format!("the call cannot be sent: {error}"),
+            ),
+            _ => Fault::new(
+                FaultCode::AgentCrashed,
+                format!("the call was not sent: {refused}"),
+            )
+            .with_retryable(true),
         };
         drop(call.take_lease());
         self.agent.finish(call, Err(fault));
@@ -126,12 +143,18 @@ impl Link {
     /// Returns the runs that were in flight.
     pub(super) fn answer_the_rest(&mut self) -> Vec<String> {
         self.agent.mailbox.leave(&self.port);
-        let Some(death) = self.death.take() else { return Vec::new() };
+        let Some(death) = self.death.take() else {
+            return Vec::new();
+        };
         let mut rest: Vec<Running> = self.runs.drain().map(|(_, running)| running).collect();
         rest.sort_by_key(|running| running.serial);
         let (begun, waiting): (Vec<_>, Vec<_>) = rest.into_iter().partition(|run| run.started);
-        self.agent.give_back(waiting.into_iter().map(|run| run.call).collect());
-        let in_flight = begun.iter().map(|running| running.call.id.to_string()).collect();
+        self.agent
+            .give_back(waiting.into_iter().map(|run| run.call).collect());
+        let in_flight = begun
+            .iter()
+            .map(|running| running.call.id.to_string())
+            .collect();
         for running in begun {
             self.agent.settle(&running.call, None, None);
             self.agent.finish(&running.call, Err(death.fault.clone()));
@@ -168,5 +191,11 @@ fn fault_of(frame: FaultFrame) -> Fault {
         "tool" => Origin::Tool,
         _ => code.origin(),
     };
-    Fault { code, origin, message: frame.message, retryable: frame.retryable, details }
+    Fault {
+        code,
+        origin,
+        message: frame.message,
+        retryable: frame.retryable,
+        details,
+    }
 }

@@ -50,7 +50,10 @@ impl LinkPort {
     /// The mailbox has calls; said once until the link has heard it.
     pub(crate) fn ring(&self) {
         let mut commands = self.commands.lock();
-        if !commands.iter().any(|command| matches!(command, LinkCommand::Work)) {
+        if !commands
+            .iter()
+            .any(|command| matches!(command, LinkCommand::Work))
+        {
             commands.push(LinkCommand::Work);
         }
         drop(commands);

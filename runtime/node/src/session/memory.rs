@@ -42,7 +42,11 @@ struct Session {
 
 impl MemoryStore {
     pub(crate) fn new(count_max: usize, bytes_max: usize) -> Self {
-        Self { count_max, bytes_max, state: Mutex::default() }
+        Self {
+            count_max,
+            bytes_max,
+            state: Mutex::default(),
+        }
     }
 }
 
@@ -72,7 +76,9 @@ impl SessionStore for MemoryStore {
     fn append(&self, id: &str, segment: Option<Segment>, turn: Turn) {
         let mut state = self.state.lock();
         // One that was removed meanwhile stays removed.
-        let Some(session) = state.sessions.get_mut(id) else { return };
+        let Some(session) = state.sessions.get_mut(id) else {
+            return;
+        };
         let before = session.bytes;
         session.bytes += turn_bytes(&turn);
         session.turns.push(turn);
@@ -131,14 +137,18 @@ impl State {
     fn shrink(&mut self, count_max: usize, bytes_max: usize) {
         while self.sessions.len() > count_max || self.bytes > bytes_max {
             let idle = |id: &&Box<str>| self.sessions.get(*id).is_some_and(|one| !one.in_use);
-            let Some(oldest) = self.order.values().find(idle).cloned() else { return };
+            let Some(oldest) = self.order.values().find(idle).cloned() else {
+                return;
+            };
             tracing::info!(session = %oldest, "dropped the longest idle conversation: limit reached");
             self.drop_session(&oldest);
         }
     }
 
     fn drop_session(&mut self, id: &str) -> bool {
-        let Some(session) = self.sessions.remove(id) else { return false };
+        let Some(session) = self.sessions.remove(id) else {
+            return false;
+        };
         self.order.remove(&session.used);
         self.bytes = self.bytes.saturating_sub(session.bytes);
         true

@@ -307,6 +307,7 @@ impl State {
             | Action::Exit { .. }
             | Action::Report(_)
             | Action::Restarting { .. }
+            | Action::StaysDown { .. }
             | Action::Forgotten(_) => self.tell(myself, action),
         }
     }
@@ -353,6 +354,15 @@ impl State {
                 return self.last_word(myself, |up| up.exited(reason));
             }
             Action::Report(report) => SupervisorEvent::Report(report),
+            Action::StaysDown {
+                child,
+                incarnation,
+                reason,
+            } => SupervisorEvent::StaysDown {
+                child,
+                incarnation,
+                reason,
+            },
             Action::Forgotten(child) => SupervisorEvent::Forgotten(child),
             Action::Restarting {
                 child,

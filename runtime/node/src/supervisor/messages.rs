@@ -30,4 +30,3 @@ pub enum SupervisorMessage {
     /// Kill every child now, and go when they are gone.
     Kill,
 }
-

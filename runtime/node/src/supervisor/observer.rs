@@ -32,6 +32,15 @@ pub enum SupervisorEvent {
         /// How long until it starts.
         delay: Millis,
     },
+    /// A child ended by itself, and its restart type leaves it down.
+    StaysDown {
+        /// The child.
+        child: ChildId,
+        /// The life that ended.
+        incarnation: u64,
+        /// Why.
+        reason: ExitReason,
+    },
     /// A child's spec is gone: temporary, deleted, or a `start_child` that failed.
     Forgotten(ChildId),
     /// Every child is gone, and so is the supervisor.

@@ -277,6 +277,7 @@ impl SupervisorObserver for Seats {
             SupervisorEvent::Started
             | SupervisorEvent::Report(_)
             | SupervisorEvent::Restarting { .. }
+            | SupervisorEvent::StaysDown { .. }
             | SupervisorEvent::Forgotten(_) => None,
         };
         if let Some(handle) = seated {

@@ -1,0 +1,302 @@
+//! What both kinds of supervisor share: the children, their timers, and the small moves of one.
+//!
+//! It does as it is told; which child moves when is decided by the supervisor that owns it.
+
+use std::collections::HashMap;
+
+use crate::exit::ExitReason;
+use crate::spec::{Restart, Shutdown};
+use crate::supervisor::backoff::Jitter;
+use crate::supervisor::child::{After, Life, StartCause};
+use crate::supervisor::children::{Children, Key};
+use crate::supervisor::{
+    Action, ChildId, ChildSpec, Context, CrashReport, Intensity, Offender, Reply, RequestError,
+    TimerId, Token,
+};
+use crate::time::{Millis, Time};
+
+/// OTP's word for the reason of a supervisor that gives up.
+const GAVE_UP: &str = "reached_max_restart_intensity";
+
+#[derive(Clone, Debug)]
+pub(super) struct Roster {
+    pub(super) children: Children,
+    pub(super) intensity: Intensity,
+    path: String,
+    jitter: Jitter,
+    timers: HashMap<TimerId, Key>,
+    next_timer: u64,
+}
+
+impl Roster {
+    pub(super) fn new(path: String, intensity: Intensity, seed: u64) -> Self {
+        Self {
+            children: Children::default(),
+            intensity,
+            path,
+            jitter: Jitter::new(seed),
+            timers: HashMap::new(),
+            next_timer: 0,
+        }
+    }
+
+    /// The child of a live incarnation; `None` for a stale event.
+    pub(super) fn current(&self, id: &ChildId, incarnation: u64) -> Option<Key> {
+        let key = self.children.find(id)?;
+        let child = self.children.get(key)?;
+        (child.incarnation == incarnation && child.life.is_alive()).then_some(key)
+    }
+
+    pub(super) fn life(&self, key: Key) -> Option<&Life> {
+        self.children.get(key).map(|child| &child.life)
+    }
+
+    /// Begins the next incarnation of a child that has none.
+    pub(super) fn start(&mut self, key: Key, cause: StartCause, out: &mut Vec<Action>) {
+        let Some(child) = self.children.get_mut(key) else {
+            return;
+        };
+        let restart = child.incarnation > 0;
+        child.incarnation += 1;
+        out.push(Action::Start {
+            child: child.spec.id.clone(),
+            incarnation: child.incarnation,
+            restart,
+        });
+        self.children.set_life(key, Life::Starting { cause });
+    }
+
+    /// A starting child says that it is ready. One that is told to stop stays on its way out.
+    pub(super) fn started(&mut self, now: Time, key: Key, out: &mut Vec<Action>) {
+        if matches!(self.life(key), Some(Life::Starting { .. })) {
+            self.children.set_life(key, Life::Up { since: now });
+            self.answer_up(key, &Reply::Ok, out);
+        }
+    }
+
+    /// Answers those who wait for the start of this child.
+    pub(super) fn answer_up(&mut self, key: Key, reply: &Reply, out: &mut Vec<Action>) {
+        if let Some(child) = self.children.get_mut(key) {
+            reply_all(std::mem::take(&mut child.up_waiters), reply, out);
+        }
+    }
+
+    /// Answers those who wait for a start that will not come, of children at or behind `from`.
+    pub(super) fn refuse_waiters(&mut self, from: Key, out: &mut Vec<Action>) {
+        for child in self.children.iter_mut(from).filter(|child| child.life == Life::Down) {
+            let waiters = std::mem::take(&mut child.up_waiters);
+            reply_all(waiters, &Reply::Error(RequestError::Stopped), out);
+        }
+    }
+
+    /// Tells a live child to end, by its own shutdown rule.
+    pub(super) fn stop(&mut self, now: Time, key: Key, after: After, out: &mut Vec<Action>) {
+        self.answer_up(key, &Reply::Error(RequestError::Stopped), out);
+        let Some(child) = self.children.get(key) else {
+            return;
+        };
+        let (id, incarnation) = (child.spec.id.clone(), child.incarnation);
+        let shutdown = child.spec.shutdown;
+        let killed = shutdown == Shutdown::BrutalKill;
+        out.push(if killed {
+            Action::Kill { child: id, incarnation }
+        } else {
+            Action::Stop { child: id, incarnation, shutdown }
+        });
+        let timer = match shutdown {
+            Shutdown::Timeout(span) => Some(self.set_timer(key, now + span, out)),
+            Shutdown::BrutalKill | Shutdown::Infinity => None,
+        };
+        self.children.set_life(key, Life::Stopping { timer, killed, after });
+    }
+
+    /// Changes what happens behind a stop that is under way.
+    pub(super) fn set_after(&mut self, key: Key, next: After, out: &mut Vec<Action>) {
+        let Some(child) = self.children.get_mut(key) else {
+            return;
+        };
+        let Life::Stopping { after, .. } = &mut child.life else {
+            return;
+        };
+        *after = next;
+        if next == After::Rest {
+            self.answer_up(key, &Reply::Error(RequestError::Stopped), out);
+        }
+    }
+
+    /// A child that was stopped, or died before its turn to be, is down. Says what comes next.
+    pub(super) fn gone(&mut self, key: Key, reason: &ExitReason, out: &mut Vec<Action>) -> After {
+        let Some(child) = self.children.get_mut(key) else {
+            return After::Rest;
+        };
+        let waiters = std::mem::take(&mut child.down_waiters);
+        if !is_expected(&child.spec, reason) {
+            self.report(key, Context::ShutdownError, reason.clone(), out);
+        }
+        let mut then = After::Rest;
+        if let Some(Life::Stopping { timer, after, .. }) = self.children.set_life(key, Life::Down) {
+            then = after;
+            if let Some(timer) = timer {
+                self.clear_timer(timer, out);
+            }
+        }
+        reply_all(waiters, &Reply::Ok, out);
+        then
+    }
+
+    /// Kills every live child at once, in no order.
+    pub(super) fn kill_all(&mut self, out: &mut Vec<Action>) {
+        for child in self.children.iter_mut(Key::FIRST).filter(|child| child.life.is_alive()) {
+            out.push(Action::Kill {
+                child: child.spec.id.clone(),
+                incarnation: child.incarnation,
+            });
+            let timer = match child.life {
+                Life::Stopping { timer, .. } => timer,
+                Life::Down | Life::Starting { .. } | Life::Up { .. } | Life::Waiting { .. } => None,
+            };
+            // What is alive stays alive, so that no count changes.
+            child.life = Life::Stopping { timer, killed: true, after: After::Rest };
+        }
+    }
+
+    pub(super) fn forget(&mut self, key: Key, out: &mut Vec<Action>) {
+        if let Some(child) = self.children.remove(key) {
+            out.push(Action::Forgotten(child.spec.id));
+        }
+    }
+
+    /// Counts one failure. The delay before the restart, or `None`: the supervisor gives up.
+    pub(super) fn count_failure(
+        &mut self,
+        now: Time,
+        key: Key,
+        up_since: Option<Time>,
+        out: &mut Vec<Action>,
+    ) -> Option<Millis> {
+        if !self.intensity.add(now) {
+            let reason = ExitReason::Shutdown(Some(GAVE_UP.to_owned()));
+            self.report(key, Context::Shutdown, reason, out);
+            return None;
+        }
+        let child = self.children.get_mut(key)?;
+        let backoff = child.spec.backoff.as_ref();
+        let delay = child.attempts.delay(backoff, now, up_since, &mut self.jitter);
+        out.push(Action::Restarting {
+            child: child.spec.id.clone(),
+            incarnation: child.incarnation,
+            restarts: self.intensity.restarts(now),
+            intensity: self.intensity.allowed(),
+            period: self.intensity.period(),
+            delay,
+        });
+        Some(delay)
+    }
+
+    /// The child is down until a timer says that it is to be started.
+    pub(super) fn wait(&mut self, key: Key, until: Time, out: &mut Vec<Action>) {
+        let timer = self.set_timer(key, until, out);
+        self.children.set_life(key, Life::Waiting { timer });
+    }
+
+    /// Ends the wait for a restart, if there is one; the child is down.
+    pub(super) fn end_waiting(&mut self, key: Key, out: &mut Vec<Action>) {
+        if let Some(Life::Waiting { timer }) = self.life(key) {
+            let timer = *timer;
+            self.children.set_life(key, Life::Down);
+            self.clear_timer(timer, out);
+        }
+    }
+
+    /// A timer fires: kills a child whose shutdown time is over, or returns the child whose wait
+    /// is over and which is down now.
+    pub(super) fn on_timer(&mut self, id: TimerId, out: &mut Vec<Action>) -> Option<Key> {
+        let key = self.timers.remove(&id)?;
+        let child = self.children.get_mut(key)?;
+        match &mut child.life {
+            Life::Stopping { timer, killed, .. } => {
+                *timer = None;
+                *killed = true;
+                let (child, incarnation) = (child.spec.id.clone(), child.incarnation);
+                out.push(Action::Kill { child, incarnation });
+                None
+            }
+            Life::Waiting { .. } => {
+                self.children.set_life(key, Life::Down);
+                Some(key)
+            }
+            // The timers of these lives were cleared and removed when they were left.
+            Life::Down | Life::Starting { .. } | Life::Up { .. } => None,
+        }
+    }
+
+    pub(super) fn report(
+        &self,
+        key: Key,
+        context: Context,
+        reason: ExitReason,
+        out: &mut Vec<Action>,
+    ) {
+        let Some(child) = self.children.get(key) else {
+            return;
+        };
+        out.push(Action::Report(CrashReport {
+            supervisor: self.path.clone(),
+            context,
+            reason,
+            offender: Offender::new(&child.spec, child.incarnation),
+        }));
+    }
+
+    /// Remembers who waits for the child to be up. `None`: the answer comes later.
+    pub(super) fn wait_for_up(&mut self, token: Token, key: Key) -> Option<Reply> {
+        self.children.get_mut(key)?.up_waiters.push(token);
+        None
+    }
+
+    /// Remembers who waits for the child to be down. `None`: the answer comes later.
+    pub(super) fn wait_for_down(&mut self, token: Token, key: Key) -> Option<Reply> {
+        self.children.get_mut(key)?.down_waiters.push(token);
+        None
+    }
+
+    fn set_timer(&mut self, key: Key, at: Time, out: &mut Vec<Action>) -> TimerId {
+        let id = TimerId(self.next_timer);
+        self.next_timer += 1;
+        self.timers.insert(id, key);
+        out.push(Action::SetTimer { id, at });
+        id
+    }
+
+    fn clear_timer(&mut self, id: TimerId, out: &mut Vec<Action>) {
+        if self.timers.remove(&id).is_some() {
+            out.push(Action::ClearTimer(id));
+        }
+    }
+}
+
+/// Whether a child that ended by itself is started again, and whether that is reported: OTP's
+/// `do_restart`.
+pub(super) const fn verdict(restart: Restart, reason: &ExitReason) -> (bool, bool) {
+    let clean = reason.is_clean();
+    match restart {
+        Restart::Permanent => (true, true),
+        Restart::Transient => (!clean, !clean),
+        Restart::Temporary => (false, !clean),
+    }
+}
+
+/// Whether a stopped child ended as it should (OTP's `shutdown/1`).
+fn is_expected(spec: &ChildSpec, reason: &ExitReason) -> bool {
+    let exact = match spec.shutdown {
+        Shutdown::BrutalKill => *reason == ExitReason::Killed,
+        Shutdown::Timeout(_) | Shutdown::Infinity => *reason == ExitReason::Shutdown(None),
+    };
+    exact || (spec.restart != Restart::Permanent && reason.is_clean())
+}
+
+fn reply_all(waiters: Vec<Token>, reply: &Reply, out: &mut Vec<Action>) {
+    for token in waiters {
+        out.push(Action::Reply { token, reply: reply.clone() });
+    }
+}

@@ -1,0 +1,221 @@
+//! The node's side of its supervision tree: how agents begin, and what is made of supervisors' news.
+//!
+//! It decides nothing: it turns what supervisors say into states, open mailboxes and events.
+
+use std::sync::{Arc, Weak};
+
+use serde_json::json;
+use synapse_core::exit::ExitReason;
+use synapse_core::name::Name;
+use synapse_core::spec::Restart;
+use synapse_core::supervisor::{Cause, ChildId, CrashReport};
+use synapse_core::time::Millis;
+
+use crate::agent::Agent;
+use crate::agent::process::{AgentProcess, Arguments, people};
+use crate::events::Happening;
+use crate::node::Node;
+use crate::supervisor::{
+    AgentFactory, AgentStart, ChildEvents, ChildHandle, SupervisorEvent, SupervisorObserver,
+};
+use crate::view::{AgentState, EventKind};
+
+/// Begins incarnations for the tree.
+#[derive(Debug)]
+pub(crate) struct Family {
+    node: Weak<Node>,
+}
+
+impl Family {
+    pub(crate) const fn new(node: Weak<Node>) -> Self {
+        Self { node }
+    }
+}
+
+impl AgentFactory for Family {
+    fn start(&self, start: AgentStart, events: ChildEvents) -> Box<dyn ChildHandle> {
+        let begun = self.node.upgrade().and_then(|node| {
+            let agent = node.registry.agent(start.agent.as_str()).ok()?;
+            let replica = start.replica;
+            AgentProcess::begin(Arguments {
+                node,
+                agent,
+                replica,
+                events,
+            })
+            .ok()
+        });
+        match begun {
+            Some(handle) => Box::new(handle),
+            // Its `events` are dropped, which the supervisor hears as an end without a word.
+            None => Box::new(Nobody),
+        }
+    }
+
+    fn last_incarnation(&self, agent: &Name, replica: usize) -> u64 {
+        let agent = self
+            .node
+            .upgrade()
+            .and_then(|node| node.registry.agent(agent.as_str()).ok());
+        agent
+            .and_then(|agent| agent.present(replica).0)
+            .unwrap_or(0)
+    }
+}
+
+/// A child that never was.
+#[derive(Debug)]
+struct Nobody;
+
+impl ChildHandle for Nobody {
+    fn stop(&mut self, _within: Option<std::time::Duration>) {}
+
+    fn kill(&mut self) {}
+}
+
+/// Hears what supervisors say.
+#[derive(Debug)]
+pub(crate) struct Watcher {
+    node: Weak<Node>,
+}
+
+impl Watcher {
+    pub(crate) const fn new(node: Weak<Node>) -> Self {
+        Self { node }
+    }
+}
+
+impl SupervisorObserver for Watcher {
+    fn observe(&self, supervisor: &str, event: SupervisorEvent) {
+        let Some(node) = self.node.upgrade() else {
+            return;
+        };
+        match event {
+            SupervisorEvent::Report(report) => crash_report(&node, supervisor, &report),
+            SupervisorEvent::Restarting {
+                child,
+                restarts,
+                intensity,
+                period,
+                delay,
+                ..
+            } => {
+                let budget = format!("{restarts}/{intensity} in {}", people(period.into()));
+                restarting(&node, &child, &budget, delay);
+            }
+            SupervisorEvent::StaysDown { child, reason, .. } => stays_down(&node, &child, &reason),
+            SupervisorEvent::Ended { cause, .. } => ended(&node, supervisor, cause),
+            // States and events of agents tell the same.
+            SupervisorEvent::Starting(_)
+            | SupervisorEvent::Started
+            | SupervisorEvent::StartFailed(_)
+            | SupervisorEvent::Forgotten(_) => {}
+        }
+        node.changed();
+    }
+}
+
+fn crash_report(node: &Node, supervisor: &str, report: &CrashReport) {
+    let offender = &report.offender;
+    tracing::error!(
+        target: "supervision",
+        supervisor,
+        context = report.context.as_str(),
+        reason = %report.reason,
+        offender = offender.id.as_str(),
+        incarnation = offender.incarnation,
+        "crash report"
+    );
+    let data = serde_json::to_value(report).unwrap_or_default();
+    let happening = Happening::new(EventKind::CrashReport, report.to_string()).data(data);
+    node.events.publish(happening.supervisor(supervisor));
+}
+
+/// The agent and the replica that a supervisor's child is; `None` for a supervisor.
+fn agent_of(node: &Node, child: &ChildId) -> Option<(Arc<Agent>, usize)> {
+    let text = child.as_str();
+    let (name, replica) = text.split_once('.').unwrap_or((text, "0"));
+    let agent = node.registry.agent(name).ok()?;
+    Some((agent, replica.parse().ok()?))
+}
+
+fn restarting(node: &Node, child: &ChildId, budget: &str, delay: Millis) {
+    let Some((agent, replica)) = agent_of(node, child) else {
+        let message = format!("supervisor {child} ended; restarting ({budget})");
+        let happening = Happening::new(EventKind::AgentRestarting, message);
+        node.events.publish(happening.supervisor(child.as_str()));
+        return;
+    };
+    agent.restarted();
+    agent.set_state(replica, AgentState::Backoff);
+    let wait = match delay {
+        Millis(0) => String::new(),
+        delay => format!(" in {}", people(delay.into())),
+    };
+    let message = format!("{}; restarting{wait} ({budget})", agent.last_words());
+    let data = json!({ "delay_ms": delay.0, "replica": replica });
+    let happening = Happening::new(EventKind::AgentRestarting, message).data(data);
+    let incarnation = agent.present(replica).0;
+    node.events
+        .publish(happening.agent(&agent.name, incarnation));
+}
+
+fn stays_down(node: &Node, child: &ChildId, reason: &ExitReason) {
+    let Some((agent, replica)) = agent_of(node, child) else {
+        return;
+    };
+    let (state, fault) = if reason.is_clean() {
+        (AgentState::Stopped, agent.stopped())
+    } else {
+        (AgentState::Failed, agent.failed())
+    };
+    agent.set_state(replica, state);
+    if agent.is_down() {
+        agent.close(&fault);
+    }
+    let restart = match agent.spec.restart {
+        Restart::Permanent => "permanent",
+        Restart::Transient => "transient",
+        Restart::Temporary => "temporary",
+    };
+    let message = format!("{}; not restarted ({restart})", agent.last_words());
+    let incarnation = agent.present(replica).0;
+    let happening = Happening::new(EventKind::AgentDown, message);
+    node.events
+        .publish(happening.agent(&agent.name, incarnation));
+}
+
+/// A supervisor ended. Its agents are down for good unless its own supervisor starts it again.
+fn ended(node: &Node, path: &str, cause: Cause) {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    if cause == Cause::GaveUp {
+        let message = format!("supervisor {name} gave up: more restarts than its intensity allows");
+        let happening = Happening::new(EventKind::SupervisorGaveUp, message);
+        node.events.publish(happening.supervisor(path));
+    }
+    let spec = node.registry.tree().supervisors.get(name);
+    let restarted = spec.is_none_or(|spec| spec.restart == Restart::Permanent);
+    let by_itself = matches!(cause, Cause::GaveUp | Cause::AutoShutdown);
+    if restarted || !by_itself {
+        return;
+    }
+    for agent in node.registry.below(name) {
+        for replica in 0..agent.replica_count() {
+            let failed = cause == Cause::GaveUp;
+            agent.set_state(
+                replica,
+                if failed {
+                    AgentState::Failed
+                } else {
+                    AgentState::Stopped
+                },
+            );
+        }
+        let fault = if cause == Cause::GaveUp {
+            agent.failed()
+        } else {
+            agent.stopped()
+        };
+        agent.close(&fault);
+    }
+}

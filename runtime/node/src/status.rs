@@ -1,0 +1,109 @@
+//! How a node stands: gathered when it is asked for, from agents and supervisors.
+
+use std::time::Duration;
+
+use serde_json::json;
+use synapse_core::fault::{Fault, FaultCode};
+use synapse_core::spec::ChildRef;
+use tokio::time::timeout;
+
+use crate::agent::{Agent, millis};
+use crate::node::Node;
+use crate::registry::supervisors;
+use crate::view::{AgentState, NodeStatus, SupervisorView};
+
+/// How long a supervisor may take to say how it stands; it never waits, so that this is a guard.
+const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The node and everything in it, now.
+pub(crate) async fn of(node: &Node) -> NodeStatus {
+    let mut views = Vec::new();
+    for (name, path) in supervisors(node.registry.tree()) {
+        views.extend(supervisor(node, &name, path).await);
+    }
+    NodeStatus {
+        node: node.name.clone(),
+        pid: std::process::id(),
+        version: env!("CARGO_PKG_VERSION"),
+        uptime: node.clock.elapsed(),
+        agents: node
+            .registry
+            .all()
+            .iter()
+            .map(|agent| agent.view())
+            .collect(),
+        supervisors: views,
+    }
+}
+
+async fn supervisor(node: &Node, name: &str, path: String) -> Option<SupervisorView> {
+    let spec = node.registry.tree().supervisors.get(name)?;
+    let handle = node.tree().and_then(|tree| tree.supervisor(name));
+    let restarts = match handle {
+        Some(handle) => match timeout(SNAPSHOT_TIMEOUT, handle.snapshot()).await {
+            Ok(Some(snapshot)) => snapshot.restarts_in_period,
+            Ok(None) | Err(_) => 0,
+        },
+        None => 0,
+    };
+    Some(SupervisorView {
+        name: name.to_owned(),
+        path,
+        strategy: spec.strategy,
+        restarts_in_period: restarts,
+        intensity: spec.intensity,
+        period: spec.period.into(),
+        children: spec
+            .children
+            .iter()
+            .map(|child: &ChildRef| child.name().to_string())
+            .collect(),
+    })
+}
+
+/// Waits until every agent is ready or down for good.
+pub(crate) async fn wait_settled(node: &Node, limit: Duration) -> Result<NodeStatus, Fault> {
+    let mut changes = node.changes.subscribe();
+    let settled = async {
+        loop {
+            changes.borrow_and_update();
+            if node.end().is_some() || unsettled(node).is_empty() {
+                return;
+            }
+            // The node holds the sender, so that this never fails.
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
+    };
+    if timeout(limit, settled).await.is_err() {
+        let waiting = unsettled(node);
+        let message = format!(
+            "not ready within {} ms: {}",
+            millis(limit),
+            waiting.join(", ")
+        );
+        return Err(Fault::new(FaultCode::DeadlineExceeded, message)
+            .with_details(json!({ "waiting": waiting })));
+    }
+    Ok(of(node).await)
+}
+
+/// The agents that are on their way up or down.
+fn unsettled(node: &Node) -> Vec<String> {
+    let agents = node.registry.all();
+    let waiting = agents.iter().filter(|agent| !is_settled(agent));
+    waiting.map(|agent| agent.name.to_string()).collect()
+}
+
+/// An agent that never began has not settled: its turn in the start order has not come.
+fn is_settled(agent: &Agent) -> bool {
+    (0..agent.replica_count()).all(|replica| match agent.state(replica) {
+        AgentState::Ready | AgentState::Failed => true,
+        AgentState::Stopped => agent.present(replica).0.is_some(),
+        AgentState::Starting
+        | AgentState::Backoff
+        | AgentState::Draining
+        | AgentState::Stopping => false,
+    })
+}
