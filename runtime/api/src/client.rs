@@ -341,3 +341,6 @@ fn tail(route: Route, lines: Option<usize>) -> Route {
         None => route,
     }
 }
+
+#[cfg(test)]
+mod tests;
