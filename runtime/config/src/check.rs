@@ -15,8 +15,14 @@ use crate::supervisor::{Child, ROOT};
 use crate::tree::Shape;
 use crate::{agent, backoff, settings, supervisor, tree};
 
-/// The configuration, if `problems` has no error at the end. `file` is absolute.
-pub(crate) fn check(raw: &RawTree, file: &Path, problems: &mut Problems) -> Option<Configuration> {
+/// The configuration, if `problems` has no error at the end. `misspelt` are names whose tables were
+/// reported already; `file` is absolute.
+pub(crate) fn check(
+    raw: &RawTree,
+    misspelt: &[String],
+    file: &Path,
+    problems: &mut Problems,
+) -> Option<Configuration> {
     let folder = Folder::of(file);
     let runtime = settings::runtime(&raw.runtime.value().cloned().unwrap_or_default(), &folder);
     let python = settings::python(
@@ -30,6 +36,7 @@ pub(crate) fn check(raw: &RawTree, file: &Path, problems: &mut Problems) -> Opti
     let tree = Tables {
         supervisors: &supervisors,
         agents: &agents,
+        misspelt,
     };
     let specs = tree.specs(raw, &folder, &python.path, problems);
     if problems.has_errors() {
@@ -47,6 +54,7 @@ pub(crate) fn check(raw: &RawTree, file: &Path, problems: &mut Problems) -> Opti
 struct Tables<'a> {
     supervisors: &'a Named<RawSupervisor>,
     agents: &'a Named<RawAgent>,
+    misspelt: &'a [String],
 }
 
 impl Tables<'_> {
@@ -90,11 +98,8 @@ impl Tables<'_> {
         let whole =
             !matches!(raw.supervisor, Field::Invalid) && !matches!(raw.agent, Field::Invalid);
         let mut unheard = Problems::default();
-        let rejected = self
-            .supervisors
-            .rejected
-            .iter()
-            .chain(&self.agents.rejected);
+        let rejected = [&self.supervisors.rejected, &self.agents.rejected];
+        let rejected = rejected.into_iter().flatten().chain(self.misspelt);
         tree::check(
             &self.supervisors.tables,
             &self.agents.tables,

@@ -3,9 +3,7 @@
 
 use std::ops::Range;
 
-use toml_edit::{Array, Document, Item, TableLike, Value};
-
-use crate::problem::{Problem, Problems};
+use toml_edit::{Array, Document, Item, TableLike, TomlError, Value};
 
 /// A byte range of the file.
 pub(crate) type Span = Range<usize>;
@@ -73,36 +71,9 @@ pub(crate) fn boundary(text: &str, at: usize) -> usize {
         .unwrap_or(0)
 }
 
-/// Parses `text`; a syntax error goes to `problems`.
-pub(crate) fn parse(text: &str, problems: &mut Problems) -> Option<Node> {
-    match Document::parse(text) {
-        Ok(document) => {
-            let whole = 0..text.len();
-            Some(table(document.as_table(), &whole))
-        }
-        Err(error) => {
-            let span = error.span().unwrap_or(0..0);
-            problems.push(
-                Problem::error("", format!("this is not TOML: {}", error.message()))
-                    .at(span, "here")
-                    .help_if(syntax_help(error.message())),
-            );
-            None
-        }
-    }
-}
-
-fn syntax_help(message: &str) -> Option<String> {
-    let text = if message.contains("duplicate key") {
-        "every table and key may stand once; merge the two, or give one another name"
-    } else if message.contains("invalid table header") || message.contains("unclosed table") {
-        "a table begins with a line such as [agent.assistant]"
-    } else if message.contains("string values must be quoted") {
-        "put the text into double quotes"
-    } else {
-        return None;
-    };
-    Some(text.to_owned())
+/// Parses `text`.
+pub(crate) fn parse(text: &str) -> Result<Node, TomlError> {
+    Document::parse(text).map(|document| table(document.as_table(), &(0..text.len())))
 }
 
 fn item(item: &Item, key: &Span) -> Option<Node> {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::document::{Data, Key, Node, Span};
-use crate::nearest::{alternatives, did_you_mean};
+use crate::nearest::did_you_mean;
 use crate::problem::{Problem, Problems};
 use crate::raw::{RawAgent, RawPython, RawRuntime, RawSupervisor};
 
@@ -139,7 +139,9 @@ pub(crate) fn entries<'a, T: Element>(
             None
         }
         _ => {
-            problems.push(wrong::<T>(node, path));
+            let names = |keys: &[KeyDoc]| keys.iter().map(|key| key.name).collect::<Vec<_>>();
+            let help = T::keys().map(|keys| format!("its keys are {}", names(keys).join(", ")));
+            problems.push(wrong::<T>(node, path).help_if(help));
             None
         }
     }
@@ -186,9 +188,9 @@ pub(crate) fn unknown(key: &Key, path: &str, keys: &[KeyDoc], problems: &mut Pro
     let names: Vec<&str> = keys.iter().map(|known| known.name).collect();
     let help = within(&key.name, keys)
         .or_else(|| did_you_mean(&key.name, names.iter().copied()))
-        .or_else(|| elsewhere(&key.name, path))
+        .or_else(|| elsewhere(&key.name))
         .unwrap_or_else(|| match path {
-            "" => format!("the tables of the file are {}", alternatives(&names)),
+            "" => format!("the tables of the file are {}", names.join(", ")),
             _ => format!("the keys of [{path}] are {}", names.join(", ")),
         });
     let place = match path {
@@ -209,12 +211,12 @@ fn within(name: &str, keys: &[KeyDoc]) -> Option<String> {
         |key: &&KeyDoc| (key.keys)().is_some_and(|keys| keys.iter().any(|k| k.name == name));
     let table = keys.iter().find(holds)?.name;
     Some(format!(
-        "it belongs into `{table}`: {table} = {{ {name} = ... }}"
+        "it belongs in `{table}`: {table} = {{ {name} = ... }}"
     ))
 }
 
 /// Where a key of another table belongs.
-fn elsewhere(name: &str, path: &str) -> Option<String> {
+fn elsewhere(name: &str) -> Option<String> {
     let tables: [(&str, Option<&[KeyDoc]>); 4] = [
         ("[agent.NAME]", RawAgent::keys()),
         ("[supervisor.NAME]", RawSupervisor::keys()),
@@ -223,7 +225,6 @@ fn elsewhere(name: &str, path: &str) -> Option<String> {
     ];
     tables
         .iter()
-        .filter(|_| !path.is_empty())
         .find(|(_, keys)| keys.is_some_and(|keys| keys.iter().any(|key| key.name == name)))
         .map(|(table, _)| format!("it is a key of {table}"))
 }

@@ -1,6 +1,6 @@
 //! supervision.toml to a valid tree, or every mistake at once, each with its place and its remedy.
 //!
-//! The only crate that knows TOML. Three types: [`raw::RawTree`] is what the file says, with spans;
+//! The only crate that knows TOML. Three types: `RawTree` is what the file says, with spans;
 //! [`Configuration`] is valid by construction; the running actors are made from its parts by the
 //! binary. It starts nothing, and reads nothing but the file and what the file names.
 #![warn(missing_docs)]
@@ -25,6 +25,7 @@ mod render;
 mod schema;
 mod settings;
 mod supervisor;
+mod syntax;
 mod tree;
 
 pub use configuration::{

@@ -3,12 +3,15 @@
 use std::io::Read;
 use std::path::Path;
 
+use crate::check;
 use crate::configuration::Configuration;
+use crate::document::{Data, Node};
 use crate::finding::{ConfigErrors, Findings};
 use crate::key::Element;
+use crate::nearest::nearest;
 use crate::problem::{Problem, Problems};
 use crate::raw::RawTree;
-use crate::{check, document};
+use crate::syntax::{self, Parsed};
 
 /// Bytes of a configuration file that are read; a larger one is some other file.
 pub const FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -43,9 +46,15 @@ pub fn load(path: &Path) -> Result<Loaded, ConfigErrors> {
 pub fn parse(text: &str, file: &Path) -> Result<Loaded, ConfigErrors> {
     let mut problems = Problems::default();
     let absolute = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
-    let configuration = document::parse(text, &mut problems)
-        .and_then(|root| RawTree::read(&root, "", &mut problems))
-        .and_then(|raw| check::check(&raw, &absolute, &mut problems));
+    let configuration = match syntax::parse(text, &mut problems) {
+        Parsed::Whole(root) => RawTree::read(&root, "", &mut problems)
+            .and_then(|raw| check::check(&raw, &misspelt(&root), &absolute, &mut problems)),
+        // What was read of a broken file shows its wrong keys and values, but not what it lacks.
+        Parsed::Damaged(root) => {
+            root.and_then(|root| RawTree::read(&root, "", &mut problems));
+            None
+        }
+    };
     let findings = Findings::new(&file.display().to_string(), text, problems);
     match configuration {
         Some(configuration) => Ok(Loaded {
@@ -54,6 +63,24 @@ pub fn parse(text: &str, file: &Path) -> Result<Loaded, ConfigErrors> {
         }),
         None => Err(ConfigErrors(findings)),
     }
+}
+
+/// The names in tables such as `[agents.echo]`: a mistake that was reported, and not to be reported
+/// again by every list that has the name.
+fn misspelt(root: &Node) -> Vec<String> {
+    let Data::Table(tables) = &root.data else {
+        return Vec::new();
+    };
+    tables
+        .iter()
+        .filter(|(key, _)| !["agent", "supervisor"].contains(&key.name.as_str()))
+        .filter(|(key, _)| nearest(&key.name, ["agent", "supervisor"]).is_some())
+        .filter_map(|(_, node)| match &node.data {
+            Data::Table(named) => Some(named),
+            _ => None,
+        })
+        .flat_map(|named| named.iter().map(|(key, _)| key.name.clone()))
+        .collect()
 }
 
 fn read(path: &Path) -> Result<String, Problem> {

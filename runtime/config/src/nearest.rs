@@ -3,12 +3,47 @@
 /// Below this share of equal characters a suggestion confuses more than it helps.
 const LIKENESS_MIN: f64 = 0.6;
 
+/// Words of other systems and of everyday speech, and what they are called here.
+const SYNONYMS: [(&str, &str); 26] = [
+    ("always", "permanent"),
+    ("on_failure", "transient"),
+    ("on_crash", "transient"),
+    ("never", "temporary"),
+    ("no", "temporary"),
+    ("kill", "brutal_kill"),
+    ("forever", "infinity"),
+    ("sync", "run_sync"),
+    ("stream", "run_stream"),
+    ("async", "run"),
+    ("block", "wait"),
+    ("drop", "reject"),
+    ("process", "incarnation"),
+    ("max_restarts", "intensity"),
+    ("max_seconds", "period"),
+    ("max_retries", "intensity"),
+    ("timeout", "call_timeout"),
+    ("module", "entry"),
+    ("handler", "entry"),
+    ("prompt", "instructions"),
+    ("system_prompt", "instructions"),
+    ("output_type", "output_schema"),
+    ("workers", "replicas"),
+    ("queue", "mailbox"),
+    ("environment", "env"),
+    ("python", "interpreter"),
+];
+
 /// The candidate most like `written`, if any is like it at all.
 pub(crate) fn nearest<'a>(
     written: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
     let written = written.to_lowercase().replace('-', "_");
+    let candidates: Vec<&str> = candidates.into_iter().collect();
+    let meant = |synonym: &&(&str, &str)| synonym.0 == written && candidates.contains(&synonym.1);
+    if let Some((_, word)) = SYNONYMS.iter().find(meant) {
+        return Some(word);
+    }
     candidates
         .into_iter()
         .map(|candidate| (candidate, likeness(&written, &candidate.replace('-', "_"))))

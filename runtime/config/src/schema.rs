@@ -72,7 +72,7 @@ fn property(key: &KeyDoc) -> Value {
 /// A value written as TOML; the words that stand for other defaults are none.
 fn literal(toml: &str) -> Option<Value> {
     let mut problems = Problems::default();
-    let root = document::parse(&format!("value = {toml}"), &mut problems)?;
+    let root = document::parse(&format!("value = {toml}")).ok()?;
     JsonTable::read(&root, "", &mut problems)?.0.remove("value")
 }
 

@@ -213,30 +213,21 @@ fn never_gives_up(
         return;
     };
     let period = raw.period.or(Duration(PERIOD)).0;
-    if matches!(raw.period, Field::Invalid)
+    if backoff.initial > backoff.max
+        || matches!(raw.period, Field::Invalid)
         || matches!(raw.intensity, Field::Invalid)
         || !backoff::outruns(backoff, intensity(raw), period)
     {
         return;
     }
-    let limit = raw
-        .period
-        .given()
-        .or(None)
-        .map_or(&name.span, |given| &given.span);
+    let limit = raw.period.given().map_or(&name.span, |given| &given.span);
     let message = format!(
         "`{}` can fail forever: its delays outrun the window of `{}`",
         child.name, name.value
     );
     problems.push(
         Problem::warning(format!("{}.backoff", child.path), message)
-            .at(
-                span.clone(),
-                format!(
-                    "{} restarts alone take longer than the period",
-                    intensity(raw)
-                ),
-            )
+            .at(span.clone(), "these delays alone fill the period")
             .at(limit.clone(), "so this supervisor never gives up")
             .help("shorten `initial` or `max`, or lengthen the supervisor's `period`"),
     );

@@ -19,7 +19,7 @@ pub(crate) struct VariableName(pub(crate) String);
 
 impl Element for VariableName {
     fn wanted() -> String {
-        "a variable's name".to_owned()
+        "a variable name".to_owned()
     }
 
     fn schema() -> Value {
@@ -45,7 +45,7 @@ pub(crate) struct Variables(pub(crate) BTreeMap<String, String>);
 
 impl Element for Variables {
     fn wanted() -> String {
-        "a table of strings".to_owned()
+        "a table of variables".to_owned()
     }
 
     fn schema() -> Value {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use synapse_core::name::{NAME_BYTES_MAX, Name};
 
 use crate::document::{Data, Node, quoted};
-use crate::key::{Element, KeyDoc, Spanned, entries, join, wrong};
+use crate::key::{Element, Spanned, entries, join, wrong};
 use crate::problem::{Problem, Problems};
 
 /// The regular expression of [`Name`], for editors.
@@ -78,7 +78,7 @@ impl<T> Default for Named<T> {
 
 impl<T: Element> Element for Named<T> {
     fn wanted() -> String {
-        "tables by name".to_owned()
+        "a table for each name".to_owned()
     }
 
     fn schema() -> Value {
@@ -87,10 +87,6 @@ impl<T: Element> Element for Named<T> {
             "propertyNames": {"pattern": PATTERN},
             "additionalProperties": T::schema(),
         })
-    }
-
-    fn keys() -> Option<&'static [KeyDoc]> {
-        T::keys()
     }
 
     fn read(node: &Node, path: &str, problems: &mut Problems) -> Option<Self> {

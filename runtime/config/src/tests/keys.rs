@@ -22,52 +22,219 @@ fn a_syntax_error_is_framed_like_the_others() {
     check(
         "[supervisor.root\nchildren = []\n",
         &expect![[r#"
-        error: this is not TOML: unclosed table, expected `]`
-         --> supervision.toml:1:17
-          |
-        1 | [supervisor.root
-          |                 ^ here
-          |
-          = help: a table begins with a line such as [agent.assistant]
+            error: this is not TOML: unclosed table, expected `]`
+             --> supervision.toml:1:17
+              |
+            1 | [supervisor.root
+              |                 ^
+              |
+              = help: a table begins with a line such as [agent.assistant]
 
-    "#]],
+        "#]],
     );
     check(
         "[supervisor.root]\nchildren = [assistant]\n",
         &expect![[r#"
-        error: this is not TOML: string values must be quoted, expected literal string
-         --> supervision.toml:2:13
-          |
-        2 | children = [assistant]
-          |             ^^^^^^^^^ here
-          |
-          = help: put the text into double quotes
+            error: this is not TOML: string values must be quoted
+             --> supervision.toml:2:13
+              |
+            2 | children = [assistant]
+              |             ^^^^^^^^^
+              |
+              = help: put the text into double quotes
 
-    "#]],
+        "#]],
     );
     check(
         "[agent.a]\n[agent.a]\n",
         &expect![[r#"
-        error: this is not TOML: duplicate key
-         --> supervision.toml:2:8
-          |
-        2 | [agent.a]
-          |        ^ here
-          |
-          = help: every table and key may stand once; merge the two, or give one another name
+            error: `a` stands here for the second time
+             --> supervision.toml:2:8
+              |
+            1 | [agent.a]
+              |        - first here
+            2 | [agent.a]
+              |        ^ again here
+              |
+              = help: a table or key stands once; merge the two, or give one another name
 
-    "#]],
+        "#]],
     );
     check(
         "a = \"unfinished\nb = 1\n",
         &expect![[r#"
-        error: this is not TOML: invalid basic string, expected `"`
-         --> supervision.toml:1:16
-          |
-        1 | a = "unfinished
-          |                ^ here
+            error: this is not TOML: invalid basic string, expected `"`
+             --> supervision.toml:1:16
+              |
+            1 | a = "unfinished
+              |                ^
 
-    "#]],
+            error: unknown key `b` at the top of the file
+             --> supervision.toml:2:1
+              |
+            2 | b = 1
+              | ^
+              |
+              = help: the tables of the file are runtime, python, supervisor, agent
+
+        "#]],
+    );
+}
+
+#[test]
+fn a_duplicate_shows_both_places() {
+    check(
+        "[supervisor.root]\nperiod = \"5s\"\nchildren = []\nperiod = \"6s\"\n",
+        &expect![[r#"
+            error: `period` stands here for the second time
+             --> supervision.toml:4:1
+              |
+            2 | period = "5s"
+              | ------ first here
+            3 | children = []
+            4 | period = "6s"
+              | ^^^^^^ again here
+              |
+              = help: a table or key stands once; merge the two, or give one another name
+
+        "#]],
+    );
+}
+
+#[test]
+fn errors_of_syntax_and_of_meaning_come_together() {
+    check(
+        "[supervisor.root]\nstrategy = one_for_one\nperoid = \"5s\"\nintensity = 03\nchildren = []\n",
+        &expect![[r#"
+            error: this is not TOML: string values must be quoted
+             --> supervision.toml:2:12
+              |
+            2 | strategy = one_for_one
+              |            ^^^^^^^^^^^
+              |
+              = help: put the text into double quotes
+
+            error: unknown key `peroid` in [supervisor.root]
+             --> supervision.toml:3:1
+              |
+            3 | peroid = "5s"
+              | ^^^^^^
+              |
+              = help: did you mean `period`?
+
+            error: this is not TOML: unexpected leading zero
+             --> supervision.toml:4:13
+              |
+            4 | intensity = 03
+              |             ^
+
+        "#]],
+    );
+}
+
+#[test]
+fn a_bracket_that_is_not_closed_is_one_mistake() {
+    check(
+        "[supervisor.root]\nchildren = [\"one\"\nperiod = \"5s\"\nintensity = 3\n[agent.one]\nentry = \"m:a\"\n",
+        &expect![[r#"
+            error: this is not TOML: missing comma between array elements, expected `,`
+             --> supervision.toml:3:1
+              |
+            3 | period = "5s"
+              | ^
+
+        "#]],
+    );
+}
+
+#[test]
+fn words_of_other_systems_are_understood() {
+    check_agent(
+        "entry = \"m:a\"\nrestart = \"always\"\nworkers = 4\nsystem_prompt = \"x\"\nshutdown = \"kill\"",
+        &expect![[r#"
+            error: `agent.one.restart` must be "permanent", "transient" or "temporary", found "always"
+             --> supervision.toml:5:11
+              |
+            5 | restart = "always"
+              |           ^^^^^^^^
+              |
+              = help: did you mean "permanent"?
+
+            error: unknown key `workers` in [agent.one]
+             --> supervision.toml:6:1
+              |
+            6 | workers = 4
+              | ^^^^^^^
+              |
+              = help: did you mean `replicas`?
+
+            error: unknown key `system_prompt` in [agent.one]
+             --> supervision.toml:7:1
+              |
+            7 | system_prompt = "x"
+              | ^^^^^^^^^^^^^
+              |
+              = help: did you mean `instructions`?
+
+            error: `agent.one.shutdown` must be a duration such as "5s", or "brutal_kill" or "infinity", found "kill"
+             --> supervision.toml:8:12
+              |
+            8 | shutdown = "kill"
+              |            ^^^^^^
+              |
+              = help: did you mean "brutal_kill"?
+
+        "#]],
+    );
+    check(
+        "[supervisor.root]\nmax_restarts = 3\nchildren = []\n",
+        &expect![[r#"
+            error: unknown key `max_restarts` in [supervisor.root]
+             --> supervision.toml:2:1
+              |
+            2 | max_restarts = 3
+              | ^^^^^^^^^^^^
+              |
+              = help: did you mean `intensity`?
+
+            warning: supervisor `root` has nothing to supervise
+             --> supervision.toml:3:12
+              |
+            3 | children = []
+              |            ^^
+
+        "#]],
+    );
+}
+
+#[test]
+fn a_key_outside_of_any_table_says_where_it_belongs() {
+    check(
+        "concurrency = 5\nfoo = 1\n[supervisor.root]\nchildren = []\n",
+        &expect![[r#"
+            error: unknown key `concurrency` at the top of the file
+             --> supervision.toml:1:1
+              |
+            1 | concurrency = 5
+              | ^^^^^^^^^^^
+              |
+              = help: it is a key of [agent.NAME]
+
+            error: unknown key `foo` at the top of the file
+             --> supervision.toml:2:1
+              |
+            2 | foo = 1
+              | ^^^
+              |
+              = help: the tables of the file are runtime, python, supervisor, agent
+
+            warning: supervisor `root` has nothing to supervise
+             --> supervision.toml:4:12
+              |
+            4 | children = []
+              |            ^^
+
+        "#]],
     );
 }
 
@@ -76,23 +243,15 @@ fn an_unknown_table_suggests_the_nearest() {
     check(
         &format!("{TREE}[agents.one]\nentry = \"m:a\"\n"),
         &expect![[r#"
-        error: no agent and no supervisor is called "one"
-         --> supervision.toml:2:13
-          |
-        2 | children = ["one"]
-          |             ^^^^^
-          |
-          = help: declare it as [agent.NAME] or [supervisor.NAME]
+            error: unknown key `agents` at the top of the file
+             --> supervision.toml:3:2
+              |
+            3 | [agents.one]
+              |  ^^^^^^
+              |
+              = help: did you mean `agent`?
 
-        error: unknown key `agents` at the top of the file
-         --> supervision.toml:3:2
-          |
-        3 | [agents.one]
-          |  ^^^^^^
-          |
-          = help: did you mean `agent`?
-
-    "#]],
+        "#]],
     );
 }
 
@@ -135,23 +294,23 @@ fn a_key_of_another_table_says_where_it_belongs() {
     check_agent(
         "entry = \"m:a\"\nwhen_full = \"wait\"\nintensity = 3",
         &expect![[r#"
-        error: unknown key `when_full` in [agent.one]
-         --> supervision.toml:5:1
-          |
-        5 | when_full = "wait"
-          | ^^^^^^^^^
-          |
-          = help: it belongs into `mailbox`: mailbox = { when_full = ... }
+            error: unknown key `when_full` in [agent.one]
+             --> supervision.toml:5:1
+              |
+            5 | when_full = "wait"
+              | ^^^^^^^^^
+              |
+              = help: it belongs in `mailbox`: mailbox = { when_full = ... }
 
-        error: unknown key `intensity` in [agent.one]
-         --> supervision.toml:6:1
-          |
-        6 | intensity = 3
-          | ^^^^^^^^^
-          |
-          = help: it is a key of [supervisor.NAME]
+            error: unknown key `intensity` in [agent.one]
+             --> supervision.toml:6:1
+              |
+            6 | intensity = 3
+              | ^^^^^^^^^
+              |
+              = help: it is a key of [supervisor.NAME]
 
-    "#]],
+        "#]],
     );
 }
 
@@ -238,8 +397,10 @@ fn wrong_types_say_what_was_found() {
               |
             7 | mailbox = 64
               |           ^^
+              |
+              = help: its keys are size, when_full
 
-            error: `agent.one.env_pass` must be a list of variable's names, found "HOME"
+            error: `agent.one.env_pass` must be a list of variable names, found "HOME"
              --> supervision.toml:8:12
               |
             8 | env_pass = "HOME"
@@ -264,19 +425,19 @@ fn an_array_of_tables_is_not_a_table_by_name() {
     check(
         "[[agent]]\nentry = \"m:a\"\n",
         &expect![[r#"
-        error: `agent` must be tables by name, found a list
-         --> supervision.toml:1:1
-          |
-        1 | [[agent]]
-          | ^^^^^^^^^
-          |
-          = help: write [agent.NAME] instead of [[agent]]
+            error: `agent` must be a table for each name, found a list
+             --> supervision.toml:1:1
+              |
+            1 | [[agent]]
+              | ^^^^^^^^^
+              |
+              = help: write [agent.NAME] instead of [[agent]]
 
-        error: there is no [supervisor.root]
-        --> supervision.toml
-         = help: add one: [supervisor.root] with children = ["..."]
+            error: there is no [supervisor.root]
+            --> supervision.toml
+             = help: add one: [supervisor.root] with children = ["..."]
 
-    "#]],
+        "#]],
     );
 }
 

@@ -37,9 +37,8 @@ fn rows(keys: &[KeyDoc]) -> String {
         "| key | value | default | meaning | example |\n| --- | --- | --- | --- | --- |\n",
     );
     for key in keys {
-        let default = if key.default.contains(' ') && !key.default.starts_with(['{', '"', '[']) {
-            key.default.to_owned()
-        } else if ["none", "required"].contains(&key.default) {
+        let words = key.default.contains(' ') && !key.default.starts_with(['{', '"', '[']);
+        let default = if words || ["none", "required"].contains(&key.default) {
             key.default.to_owned()
         } else {
             format!("`{}`", key.default)
@@ -143,7 +142,7 @@ fn shipped() -> Vec<PathBuf> {
 
 fn json(toml: &str) -> Value {
     let mut problems = crate::problem::Problems::default();
-    let root = crate::document::parse(toml, &mut problems).unwrap();
+    let root = crate::document::parse(toml).unwrap();
     Value::Object(
         crate::element::JsonTable::read(&root, "", &mut problems)
             .unwrap()

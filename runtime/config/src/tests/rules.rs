@@ -138,26 +138,15 @@ fn a_backoff_begins_below_its_end() {
     check_agent(
         "entry = \"m:a\"\nbackoff = { initial = \"1m\" }",
         &expect![[r#"
-        warning: `one` can fail forever: its delays outrun the window of `root`
-         --> supervision.toml:5:11
-          |
-        1 | [supervisor.root]
-          |             ---- so this supervisor never gives up
-        ...
-        5 | backoff = { initial = "1m" }
-          |           ^^^^^^^^^^^^^^^^^^ 1 restarts alone take longer than the period
-          |
-          = help: shorten `initial` or `max`, or lengthen the supervisor's `period`
+            error: `agent.one.backoff.initial` is longer than `max`
+             --> supervision.toml:5:23
+              |
+            5 | backoff = { initial = "1m" }
+              |                       ^^^^ the first delay
+              |
+              = help: `max` is "30s" by default
 
-        error: `agent.one.backoff.initial` is longer than `max`
-         --> supervision.toml:5:23
-          |
-        5 | backoff = { initial = "1m" }
-          |                       ^^^^ the first delay
-          |
-          = help: `max` is "30s" by default
-
-    "#]],
+        "#]],
     );
 }
 
@@ -166,18 +155,18 @@ fn a_backoff_that_outruns_the_window_is_a_warning() {
     check_agent(
         "entry = \"m:a\"\nbackoff = { initial = \"10s\" }",
         &expect![[r#"
-        warning: `one` can fail forever: its delays outrun the window of `root`
-         --> supervision.toml:5:11
-          |
-        1 | [supervisor.root]
-          |             ---- so this supervisor never gives up
-        ...
-        5 | backoff = { initial = "10s" }
-          |           ^^^^^^^^^^^^^^^^^^^ 1 restarts alone take longer than the period
-          |
-          = help: shorten `initial` or `max`, or lengthen the supervisor's `period`
+            warning: `one` can fail forever: its delays outrun the window of `root`
+             --> supervision.toml:5:11
+              |
+            1 | [supervisor.root]
+              |             ---- so this supervisor never gives up
+            ...
+            5 | backoff = { initial = "10s" }
+              |           ^^^^^^^^^^^^^^^^^^^ these delays alone fill the period
+              |
+              = help: shorten `initial` or `max`, or lengthen the supervisor's `period`
 
-    "#]],
+        "#]],
     );
 }
 

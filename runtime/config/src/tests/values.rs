@@ -77,21 +77,23 @@ fn choices() {
     check_agent(
         "entry = \"m:a\"\nmode = \"stream\"\nrestart = \"always\"",
         &expect![[r#"
-        error: `agent.one.mode` must be "run", "run_stream" or "run_sync", found "stream"
-         --> supervision.toml:5:8
-          |
-        5 | mode = "stream"
-          |        ^^^^^^^^
-          |
-          = help: did you mean "run_stream"?
+            error: `agent.one.mode` must be "run", "run_stream" or "run_sync", found "stream"
+             --> supervision.toml:5:8
+              |
+            5 | mode = "stream"
+              |        ^^^^^^^^
+              |
+              = help: did you mean "run_stream"?
 
-        error: `agent.one.restart` must be "permanent", "transient" or "temporary", found "always"
-         --> supervision.toml:6:11
-          |
-        6 | restart = "always"
-          |           ^^^^^^^^
+            error: `agent.one.restart` must be "permanent", "transient" or "temporary", found "always"
+             --> supervision.toml:6:11
+              |
+            6 | restart = "always"
+              |           ^^^^^^^^
+              |
+              = help: did you mean "permanent"?
 
-    "#]],
+        "#]],
     );
 }
 
