@@ -5,8 +5,8 @@ use std::io::{IsTerminal, stderr, stdin, stdout};
 
 use crate::render::Palette;
 
-/// The width that is assumed where there is no terminal to ask.
-pub const CELLS_DEFAULT: usize = 100;
+/// A width for pipes and files, which have none: nothing is cut or broken there.
+pub const CELLS_UNLIMITED: usize = 10_000;
 
 /// What stands around the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub fn terminal_cells() -> usize {
     let size = rustix::termios::tcgetwinsize(rustix::stdio::stdout());
     match size.map(|size| usize::from(size.ws_col)) {
         Ok(cells) if cells > 0 => cells,
-        Ok(_) | Err(_) => CELLS_DEFAULT,
+        Ok(_) | Err(_) => CELLS_UNLIMITED,
     }
 }
 
