@@ -91,8 +91,15 @@ impl Choice {
         let Ok(text) = serde_json::to_string(self) else {
             return;
         };
-        if let Err(error) = write_whole(&cache.path(&file_name(question)), text) {
-            tracing::debug!(%error, "choice of the environment not remembered");
+        let written = cache
+            .create()
+            .map_err(|error| error.to_string())
+            .and_then(|()| {
+                write_whole(&cache.path(&file_name(question)), text)
+                    .map_err(|error| error.to_string())
+            });
+        if let Err(error) = written {
+            tracing::debug!(error, "choice of the environment not remembered");
         }
         forget_oldest(cache);
     }

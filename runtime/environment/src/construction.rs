@@ -225,21 +225,26 @@ fn succeed(tool: Tool, finished: Finished) -> Result<(), EnvironmentError> {
     if finished.status.success() {
         return Ok(());
     }
-    // Tools complain on stderr; pip tells of failed connections there, and of conflicts too.
-    let said = if finished.stderr.trim().is_empty() {
-        finished.stdout
+    let Finished {
+        status,
+        stdout,
+        stderr,
+    } = finished;
+    let cause = diagnosis::cause(if stderr.trim().is_empty() {
+        &stdout
     } else {
-        finished.stderr
+        &stderr
+    });
+    // Tools complain on stderr, but what contradicts what pip tells on stdout.
+    let mut lines = match cause {
+        Cause::Conflict => diagnosis::last_lines(&format!("{stdout}\n{stderr}")),
+        _ if stderr.trim().is_empty() => diagnosis::last_lines(&stdout),
+        _ => diagnosis::last_lines(&stderr),
     };
-    let mut lines = diagnosis::last_lines(&said);
     if lines.is_empty() {
-        lines.push(finished.status.to_string());
+        lines.push(status.to_string());
     }
-    Err(EnvironmentError::Install {
-        tool,
-        cause: diagnosis::cause(&said),
-        lines,
-    })
+    Err(EnvironmentError::Install { tool, cause, lines })
 }
 
 /// Compiles all Python files below a folder.

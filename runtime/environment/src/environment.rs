@@ -224,3 +224,6 @@ impl Environment {
         Ok((construction.build().await?, Kind::Built))
     }
 }
+
+#[cfg(test)]
+mod tests;
