@@ -5,8 +5,8 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use synapse_api::{Fault, PROBLEM_CONTENT_TYPE, Problem};
 
-/// Seconds after which a refusal for now is worth another try.
-const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
+/// Seconds after which a refusal for now is worth another try, where the fault does not say.
+const RETRY_AFTER_S: u64 = 1;
 
 /// A fault on its way out, with its HTTP status.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ impl From<synapse_core::fault::Fault> for Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let retry = self.fault.retryable;
+        let retry_after = retry_after_s(&self.fault);
         let problem = Problem::with_status(self.fault, status.as_u16());
         let mut response = (status, axum::Json(problem)).into_response();
         let headers = response.headers_mut();
@@ -69,11 +69,20 @@ impl IntoResponse for Refusal {
             header::CONTENT_TYPE,
             HeaderValue::from_static(PROBLEM_CONTENT_TYPE),
         );
-        if retry {
-            headers.insert(header::RETRY_AFTER, RETRY_AFTER_S);
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }
+}
+
+/// When the request may be made again, where that can help: as a model's provider said, or soon.
+fn retry_after_s(fault: &Fault) -> Option<u64> {
+    let told = fault
+        .details
+        .get("retry_after_s")
+        .and_then(serde_json::Value::as_u64);
+    fault.retryable.then(|| told.unwrap_or(RETRY_AFTER_S))
 }
 
 /// The name that is meant by one that is not there: the nearest, where it is near.

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
-use axum::extract::Query;
+use axum::extract::{FromRequestParts, Path, Query};
+use axum::http::request::Parts;
 use axum::http::{StatusCode, Uri};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -58,6 +59,21 @@ async fn read_body(body: Body) -> Result<bytes::Bytes, Refusal> {
 fn is_too_long(error: &axum::Error) -> bool {
     std::error::Error::source(error)
         .is_some_and(|source| source.is::<http_body_util::LengthLimitError>())
+}
+
+/// The one variable segment of a route's path.
+#[derive(Debug)]
+pub(crate) struct Segment(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Segment {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let Path(segment) = Path::from_request_parts(parts, state)
+            .await
+            .map_err(|error| Refusal::invalid(format!("the path is not valid: {error}")))?;
+        Ok(Self(segment))
+    }
 }
 
 /// The parameters of a request's query.

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use axum::Json;
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{self, MethodRouter};
@@ -20,7 +20,7 @@ use crate::closing::Closing;
 use crate::convert;
 use crate::limits::{SETTLE_TIMEOUT_DEFAULT, TAIL_DEFAULT, TAIL_MAX, TARGETS_MAX, TIMEOUT_MS_MAX};
 use crate::refusal::{Refusal, nearest};
-use crate::request::{Parameters, read_object, timeout};
+use crate::request::{Parameters, Segment, read_object, timeout};
 use crate::runs;
 use crate::sse::{self, Outgoing, Source};
 
@@ -78,22 +78,19 @@ async fn status(State(shared): State<Shared>, uri: Uri) -> Result<Response, Refu
                 .wait_settled(wait.unwrap_or(SETTLE_TIMEOUT_DEFAULT))
                 .await?
         }
-        false => shared.node.status(),
+        false => shared.node.status().await,
     };
     Ok(Json(convert::status(status)).into_response())
 }
 
-async fn agent(
-    State(shared): State<Shared>,
-    Path(name): Path<String>,
-) -> Result<Response, Refusal> {
+async fn agent(State(shared): State<Shared>, Segment(name): Segment) -> Result<Response, Refusal> {
     let detail = shared.node.agent(&name)?;
     Ok(Json(convert::detail(detail)).into_response())
 }
 
 async fn action(
     State(shared): State<Shared>,
-    Path(verb): Path<String>,
+    Segment(verb): Segment,
     body: Body,
 ) -> Result<Response, Refusal> {
     let verbs = ActionKind::ALL.map(ActionKind::as_str);
@@ -121,13 +118,13 @@ async fn act(
         ActionKind::Restart => node.restart(targets).await,
         ActionKind::Stop => node.stop(targets).await,
         ActionKind::Start => node.start(targets).await,
-        ActionKind::Kill => node.kill(targets).await,
+        ActionKind::Kill => node.kill(targets),
     }
 }
 
 async fn logs(
     State(shared): State<Shared>,
-    Path(name): Path<String>,
+    Segment(name): Segment,
     uri: Uri,
 ) -> Result<Response, Refusal> {
     let parameters = Parameters::read(&uri, &["previous", "tail", "follow"])?;
@@ -211,17 +208,14 @@ async fn receive<T: Clone>(coming: &mut Receiver<T>) -> Option<T> {
     }
 }
 
-async fn session(
-    State(shared): State<Shared>,
-    Path(id): Path<String>,
-) -> Result<Response, Refusal> {
+async fn session(State(shared): State<Shared>, Segment(id): Segment) -> Result<Response, Refusal> {
     let view = shared.node.session(&id).ok_or_else(|| no_session(&id))?;
     Ok(Json(convert::session(view)).into_response())
 }
 
 async fn drop_session(
     State(shared): State<Shared>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
 ) -> Result<Response, Refusal> {
     match shared.node.drop_session(&id) {
         true => Ok(StatusCode::NO_CONTENT.into_response()),

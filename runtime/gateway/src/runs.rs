@@ -3,7 +3,7 @@
 //! A client that goes away drops the answer and with it the node's [`Run`], which cancels it.
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
@@ -13,7 +13,7 @@ use synapse_node::{CallRequest, Run, RunId};
 
 use crate::convert;
 use crate::refusal::{Refusal, nearest};
-use crate::request::{read_object, timeout};
+use crate::request::{Segment, read_object, timeout};
 use crate::routes::Shared;
 use crate::sse::{self, Outgoing, Source};
 
@@ -22,7 +22,7 @@ const RUN_HEADER: &str = "synapse-run";
 
 pub(crate) async fn run(
     State(shared): State<Shared>,
-    Path(agent): Path<String>,
+    Segment(agent): Segment,
     body: Body,
 ) -> Result<Response, Refusal> {
     let request: RunRequest = read_object(body, &RunRequest::FIELDS).await?;
@@ -62,7 +62,7 @@ impl Source for RunSource {
 
 pub(crate) async fn cancel(
     State(shared): State<Shared>,
-    Path(run): Path<String>,
+    Segment(run): Segment,
 ) -> Result<Response, Refusal> {
     let id: RunId = run.parse().map_err(Refusal::from)?;
     if !shared.node.cancel(id) {

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::refusal::Refusal;
-use crate::request::read_object;
+use crate::request::{Segment, read_object};
 use crate::routes::with_refusals;
 use crate::sse::{self, Outgoing, Source};
 
@@ -92,7 +92,7 @@ impl Setup {
     }
 }
 
-/// `/work` begins work that never ends, `/stream` streams it, `/body` reads a body.
+/// `/work` begins work that never ends, `/stream` streams it, `/body` reads a body, `/echo/` its path.
 fn routes(signal: mpsc::UnboundedSender<&'static str>, closing: Closing) -> Router {
     let streaming = signal.clone();
     let work = move || {
@@ -115,8 +115,10 @@ fn routes(signal: mpsc::UnboundedSender<&'static str>, closing: Closing) -> Rout
     };
     let router = Router::new()
         .route("/work", get(work))
-        .route("/stream", get(stream));
-    with_refusals(router.route("/body", post(body)))
+        .route("/stream", get(stream))
+        .route("/body", post(body))
+        .route("/echo/{text}", get(|Segment(text): Segment| async { text }));
+    with_refusals(router)
 }
 
 #[tokio::test]
@@ -185,6 +187,16 @@ async fn an_unknown_route_and_a_wrong_method_are_problems() {
         (problem.status, problem.detail.as_str()),
         (405, "/work does not take DELETE")
     );
+}
+
+#[tokio::test]
+async fn a_segment_is_whatever_was_escaped_and_bytes_that_are_no_text_are_a_problem() {
+    let setup = Setup::new();
+    assert_eq!(
+        setup.ask("GET /echo/a%2Fb%20%C3%A9", "").await,
+        (200, "a/b é".into())
+    );
+    assert_eq!(setup.refused("GET /echo/%FF", "").await.status, 400);
 }
 
 #[tokio::test]
