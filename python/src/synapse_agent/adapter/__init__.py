@@ -6,7 +6,6 @@ adapter refuses to know frames, pipes and workers: it makes programs, and is giv
 
 from __future__ import annotations
 
-import inspect
 import os
 import sys
 from collections.abc import Generator
@@ -41,18 +40,17 @@ def loading(configuration: Configuration) -> Generator[None]:
 
 
 def load_agent(target: object, configuration: Configuration) -> Program | None:
-    """The program of a pydantic-ai agent or of its factory; None where `target` is neither."""
-    agent = _made(target)
+    """The program of a pydantic-ai agent; None where `target` is none."""
     if "pydantic_ai" not in sys.modules:
         return None
     _prepare()
     from .describe import is_agent
 
-    if not is_agent(agent):
+    if not is_agent(target):
         return None
     from .agent import program_of
 
-    return program_of(cast("Any", agent), configuration, kind="pydantic_ai")
+    return program_of(cast("Any", target), configuration, kind="pydantic_ai")
 
 
 def declared(configuration: Configuration) -> Program:
@@ -99,16 +97,6 @@ def start_fault(error: BaseException, configuration: Configuration) -> Fault | N
         return None
     details: dict[str, Json] = {"variable": explained.variable}
     return Fault("agent", "start_failed", explained.message, details=details)
-
-
-def _made(target: object) -> object:
-    """A factory's product; anything that is not a factory is itself."""
-    if not inspect.isfunction(target) or inspect.iscoroutinefunction(target):
-        return target
-    if inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target):
-        return target
-    # A function that takes nothing cannot answer a prompt, so it can only make what does.
-    return target if inspect.signature(target).parameters else target()
 
 
 def _prepare() -> None:

@@ -9,13 +9,21 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import NamedTuple
 
-from pydantic import ValidationError
-from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter
+from pydantic import TypeAdapter, ValidationError
+from pydantic_ai.messages import (
+    ModelMessage,
+    ModelMessagesTypeAdapter,
+    ModelRequest,
+    ModelResponse,
+)
 from pydantic_ai.usage import RunUsage
 
 from ..program import Fault, Json
 
 __all__ = ["Written", "read", "usage_map", "write"]
+
+_REQUEST: TypeAdapter[ModelRequest] = TypeAdapter(ModelRequest)
+_RESPONSE: TypeAdapter[ModelResponse] = TypeAdapter(ModelResponse)
 
 _ALWAYS = ("requests", "tool_calls", "input_tokens", "output_tokens")
 
@@ -49,9 +57,15 @@ def write(messages: Sequence[ModelMessage]) -> Written:
     """The bytes of new messages. `exclude_defaults` would drop the tags that reading needs."""
     if not messages:
         return Written(None, 0)
-    return Written(
-        ModelMessagesTypeAdapter.dump_json(list(messages), exclude_none=True), len(messages)
-    )
+    written = b",".join(_dumped(message) for message in messages)
+    return Written(b"[%b]" % written, len(messages))
+
+
+def _dumped(message: ModelMessage) -> bytes:
+    # One adapter a kind: choosing here takes half the time that telling a union apart does.
+    if isinstance(message, ModelRequest):
+        return _REQUEST.dump_json(message, exclude_none=True)
+    return _RESPONSE.dump_json(message, exclude_none=True)
 
 
 def usage_map(usage: RunUsage) -> dict[str, Json]:

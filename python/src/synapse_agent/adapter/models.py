@@ -134,5 +134,8 @@ def _settings_of(model: object) -> ModelSettings | None:
 def _can_refuse_retries(model: object) -> bool:
     if not isinstance(model, Model) or isinstance(model, OfflineModel):
         return False
-    refused: Any = model.profile.get("openai_unsupported_model_settings", ())
+    try:
+        refused: Any = model.profile.get("openai_unsupported_model_settings", ())
+    except NotImplementedError:  # A fallback has models, and each of them has a profile.
+        refused = ()
     return "max_retries" not in model.unsupported_settings and "max_retries" not in refused

@@ -27,7 +27,9 @@ _FACT = re.compile(
     re.IGNORECASE,
 )
 _CALLED = re.compile(r"\b(?:call me|i am called|i'm called)\s+([^.,;!?\n]+)", re.IGNORECASE)
-_I_AM = re.compile(r"^\s*(?:hi|hello|hey)?[,!. ]*\bi(?:'m| am) ([A-Z][\w'-]+)\s*[.!]?\s*$")
+_I_AM = re.compile(
+    r"^\s*(?:[Hh]i|[Hh]ello|[Hh]ey)?[,!. ]*\b[Ii](?:'m| am) ([A-Z][\w'-]+)\s*[.!]?\s*$"
+)
 _ABOUT_ME = re.compile(
     r"\bi (live in|work at|work as|work for|like|love|prefer|have) ([^.,;!?\n]+)", re.IGNORECASE
 )
