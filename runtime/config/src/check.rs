@@ -1,6 +1,7 @@
 //! From what the file says to what it amounts to: every rule is asked, whatever the others found.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use synapse_core::name::Name;
 use synapse_core::spec::{ChildRef, TreeSpec};
@@ -36,6 +37,8 @@ pub(crate) fn check(
     let tree = Tables {
         supervisors: &supervisors,
         agents: &agents,
+        supervisor: index(&supervisors.tables),
+        agent: index(&agents.tables),
         misspelt,
     };
     let specs = tree.specs(raw, &folder, &python.path, problems);
@@ -54,6 +57,8 @@ pub(crate) fn check(
 struct Tables<'a> {
     supervisors: &'a Named<RawSupervisor>,
     agents: &'a Named<RawAgent>,
+    supervisor: BTreeMap<&'a Name, &'a RawSupervisor>,
+    agent: BTreeMap<&'a Name, &'a RawAgent>,
     misspelt: &'a [String],
 }
 
@@ -62,7 +67,7 @@ impl Tables<'_> {
         &self,
         raw: &RawTree,
         folder: &Folder,
-        python_path: &[std::path::PathBuf],
+        python_path: &[PathBuf],
         problems: &mut Problems,
     ) -> Option<TreeSpec> {
         let shape = self.shape(raw, problems);
@@ -73,7 +78,7 @@ impl Tables<'_> {
             )
         });
         let agents = agents.collect();
-        let mut supervisors = std::collections::BTreeMap::new();
+        let mut supervisors = BTreeMap::new();
         for (name, raw) in &self.supervisors.tables {
             let children = shape.children(raw);
             let known: Vec<Child<'_>> = children
@@ -108,14 +113,14 @@ impl Tables<'_> {
         )
     }
 
-    fn child(&self, child: &ChildRef) -> Option<Child<'_>> {
+    fn child<'a>(&'a self, child: &'a ChildRef) -> Option<Child<'a>> {
         match child {
             ChildRef::Agent(name) => {
-                let (name, raw) = find(&self.agents.tables, name)?;
+                let raw = self.agent.get(name)?;
                 let backoff = raw.backoff.given();
                 Some(Child {
-                    name: &name.value,
-                    path: format!("agent.{}", name.value),
+                    name,
+                    path: format!("agent.{name}"),
                     restart: &raw.restart,
                     significant: &raw.significant,
                     backoff: backoff
@@ -123,10 +128,10 @@ impl Tables<'_> {
                 })
             }
             ChildRef::Supervisor(name) => {
-                let (name, raw) = find(&self.supervisors.tables, name)?;
+                let raw = self.supervisor.get(name)?;
                 Some(Child {
-                    name: &name.value,
-                    path: format!("supervisor.{}", name.value),
+                    name,
+                    path: format!("supervisor.{name}"),
                     restart: &raw.restart,
                     significant: &raw.significant,
                     backoff: None,
@@ -136,6 +141,11 @@ impl Tables<'_> {
     }
 }
 
-fn find<'a, T>(tables: &'a [(Spanned<Name>, T)], name: &Name) -> Option<&'a (Spanned<Name>, T)> {
-    tables.iter().find(|(found, _)| found.value == *name)
+/// Tables by name; of two of the same name, which is a mistake, the first.
+fn index<T>(tables: &[(Spanned<Name>, T)]) -> BTreeMap<&Name, &T> {
+    tables
+        .iter()
+        .rev()
+        .map(|(name, table)| (&name.value, table))
+        .collect()
 }

@@ -13,6 +13,9 @@ use crate::problem::{Problem, Problems};
 use crate::raw::{RawAgent, RawSupervisor, RawTree};
 use crate::supervisor::ROOT;
 
+/// Levels of supervisors below the root; the tree is walked by recursion.
+const DEPTH_MAX: usize = 64;
+
 /// Whether a name is an agent's or a supervisor's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
@@ -73,6 +76,7 @@ pub(crate) fn check<'a>(
     }
     shape.unlisted(problems);
     shape.cycles(problems);
+    shape.depth(problems);
     shape
 }
 
@@ -276,6 +280,33 @@ impl<'a> Shape<'a> {
             {
                 problems.push(self.cycle(path.get(start..).unwrap_or_default()));
             }
+        }
+    }
+
+    /// Reports the first supervisor that is too far below the top.
+    fn depth(&self, problems: &mut Problems) {
+        // The line upwards is cut where it is long enough to tell; a cycle is never at its end.
+        let above = |at: &&'a str| {
+            self.parents
+                .get(at)
+                .map(|(parent, _)| parent.value.as_str())
+        };
+        let deep = self.supervisors.iter().find(|(name, _)| {
+            let mut line = std::iter::successors(Some(name.value.as_str()), above);
+            line.nth(DEPTH_MAX.saturating_add(1)) == Some(ROOT)
+        });
+        if let Some((name, _)) = deep {
+            let message = format!(
+                "supervisor `{}` is more than {DEPTH_MAX} levels below `{ROOT}`",
+                name.value
+            );
+            problems.push(
+                Problem::error(format!("supervisor.{}", name.value), message)
+                    .at(name.span.clone(), "")
+                    .help(
+                        "a tree is a few levels deep; let its supervisors have more children each",
+                    ),
+            );
         }
     }
 

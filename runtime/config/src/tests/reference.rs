@@ -150,6 +150,40 @@ fn json(toml: &str) -> Value {
     )
 }
 
+/// What one key alone makes wrong is wrong to an editor too.
+#[test]
+fn the_schema_refuses_what_the_parser_refuses() {
+    let validator = jsonschema::validator_for(&schema()).unwrap();
+    let right = "[supervisor.root]\nchildren = [\"one\"]\n[agent.one]\nentry = \"m:a\"\n";
+    assert!(validator.is_valid(&json(right)));
+    for line in [
+        "concurency = 1",
+        "concurrency = 0",
+        "concurrency = \"8\"",
+        "mode = \"stream\"",
+        "call_timeout = 5",
+        "call_timeout = \"5 s\"",
+        "shutdown = \"brutal\"",
+        "mailbox = { size = 0 }",
+        "backoff = { factor = 0.5 }",
+        "backoff = { jitter = 2 }",
+        "env = { \"A-B\" = \"x\" }",
+        "env = { PORT = 80 }",
+        "env_pass = [\"A=1\"]",
+        "deps = \"a/b.py:c\"",
+        "output_schema = { type = \"string\" }",
+        "significant = \"true\"",
+        "description = \"\"",
+    ] {
+        let text = format!("{right}{line}\n");
+        assert!(
+            parse(&text, Path::new("/nowhere/s.toml")).is_err(),
+            "the parser takes {line}"
+        );
+        assert!(!validator.is_valid(&json(&text)), "the schema takes {line}");
+    }
+}
+
 /// A tree whose agent and supervisor say of every key what `value` picks.
 fn spelled(value: impl Fn(&KeyDoc) -> Option<&'static str>) -> String {
     let lines = |keys: &[KeyDoc], skip: &[&str]| -> String {

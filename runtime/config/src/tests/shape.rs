@@ -210,3 +210,26 @@ fn agents_and_supervisors_share_one_namespace() {
         "#]],
     );
 }
+
+#[test]
+fn a_tree_is_not_deeper_than_its_walk_allows() {
+    let tree = |levels: usize| -> String {
+        let supervisor = |level: usize, name: String| {
+            let children = if level == levels {
+                String::new()
+            } else {
+                format!("\"s{}\"", level + 1)
+            };
+            format!("[supervisor.{name}]\nchildren = [{children}]\n")
+        };
+        let inner = (1..=levels).map(|level| supervisor(level, format!("s{level}")));
+        supervisor(0, "root".to_owned()) + &inner.collect::<String>()
+    };
+    let said = |levels| super::said(&tree(levels), std::path::Path::new("/nowhere/s.toml"));
+    assert!(!said(64).contains("error"), "{}", said(64));
+    assert!(
+        said(65).contains("`s65` is more than 64 levels below `root`"),
+        "{}",
+        said(65)
+    );
+}
