@@ -22,7 +22,7 @@ from .frame import Call, Welcome  # noqa: E402
 from .inlet import Inlet  # noqa: E402
 from .logs import LOG_LINES_PER_S, LogSender  # noqa: E402
 from .outlet import Outlet  # noqa: E402
-from .program import Program  # noqa: E402
+from .program import Fault, Program  # noqa: E402
 from .run import Run  # noqa: E402
 from .sentinel import Gate  # noqa: E402
 from .session import Session, fault_frame, hello  # noqa: E402
@@ -47,7 +47,7 @@ def main(pipes: Pipes) -> int:
     try:
         _serve(_loaded(welcome), session, gate, logs, started)
     except StartFailed as failure:
-        outlet.send(fault_frame(0, start_failed(failure.error)))
+        outlet.send(fault_frame(0, _start_fault(failure.error, welcome)))
         return EXIT_START_FAILED
     return 0
 
@@ -67,7 +67,7 @@ def _serve(
     program: Program, session: Session[Any], gate: Gate, logs: LogSender, started: float
 ) -> None:
     """Hand over to the worker that fits; asyncio is imported by the one that needs it."""
-    if program.blocking:
+    if program.blocking is True:
         from .worker_sync import serve_blocking
 
         serve_blocking(program, session, gate, logs, started)
@@ -75,6 +75,16 @@ def _serve(
         from .worker_async import serve_suspending
 
         serve_suspending(program, session, gate, logs, started)
+
+
+def _start_fault(error: BaseException, welcome: Welcome) -> Fault:
+    """The adapter knows pydantic-ai's own errors, where it has been imported at all."""
+    known: Fault | None = None
+    if "pydantic_ai" in sys.modules and not isinstance(error, Fault):
+        from .adapter import start_fault
+
+        known = start_fault(error, configuration_of(welcome))
+    return start_failed(error if known is None else known)
 
 
 def _set_signals() -> None:

@@ -11,12 +11,13 @@ import inspect
 import os
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from .function import function_program
 from .program import Configuration, Fault, Program
 
-__all__ = ["load"]
+__all__ = ["load", "resolve"]
 
 
 def load(configuration: Configuration) -> Program:
@@ -30,10 +31,22 @@ def load(configuration: Configuration) -> Program:
         from .adapter import declared
 
         return declared(configuration)
-    return _program_of(_target(configuration.entry), configuration)
+    with _loading(configuration):
+        return _program_of(resolve(configuration.entry), configuration)
 
 
-def _target(entry: str) -> Any:
+def _loading(configuration: Configuration) -> AbstractContextManager[object]:
+    """Where TOML names a model, the entry's own need not have its key: the adapter sees to it."""
+    if configuration.model is not None:
+        try:
+            from .adapter import loading
+        except ImportError:
+            return nullcontext()
+        return loading(configuration)
+    return nullcontext()
+
+
+def resolve(entry: str) -> Any:
     """The object that `module:attribute` names; the attribute may have dots."""
     module_name, colon, attribute = entry.partition(":")
     if not (module_name and colon and attribute):
@@ -124,7 +137,7 @@ def _returns_agent(function: Callable[..., Any]) -> bool:
 def _factory(configuration: Configuration) -> Callable[..., Any] | None:
     if configuration.deps is None:
         return None
-    factory = _target(configuration.deps)
+    factory = resolve(configuration.deps)
     if not callable(factory):
         raise _failed(f"deps = {configuration.deps!r} is not callable")
     return factory

@@ -36,7 +36,7 @@ class LogSender:
 
     def __init__(self, outlet: Outlet, lines_per_s: int) -> None:
         """Begin a full second."""
-        self._outlet = outlet
+        self.outlet = outlet
         self._lines_per_s = max(1, lines_per_s)
         self._lock = threading.Lock()
         self._second = 0.0
@@ -60,7 +60,7 @@ class LogSender:
             message = message[:LINE_CHARS_MAX] + "…"
         line = message.encode(errors="backslashreplace").decode()
         frame = encode((74, run, level, logger, line, _sayable(fields), dropped))
-        self._outlet.send_if_free(frame)
+        self.outlet.send_if_free(frame)
 
     def _admit(self) -> int | None:
         """How many were dropped before this line, or None where it is dropped itself."""

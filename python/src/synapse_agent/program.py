@@ -1,8 +1,8 @@
 """The border between a worker and what it executes: programs, what they get and return.
 
 A worker (`worker_sync`, `worker_async`) owns the pipe and calls a program; a program (`function`,
-or the pydantic-ai adapter) owns the user's code and talks through a run port. This module refuses to
-know frames beyond `Call`, pipes, asyncio and pydantic-ai.
+or the pydantic-ai adapter) owns the user's code and talks through a run port. This module refuses
+to know frames beyond `Call`, pipes, asyncio and pydantic-ai.
 
 What the adapter exports (`synapse_agent.adapter`, imported only when it is needed):
     load_agent(target: object, configuration: Configuration) -> Program | None
@@ -17,8 +17,8 @@ What the adapter exports (`synapse_agent.adapter`, imported only when it is need
         the entry's own need not have its key or package. Costs nothing where it names none.
     start_fault(error, configuration) -> Fault | None
         What an error of that import means (a missing key), in one clear line; None: as it is.
-It uses `load.resolve("module:attr") -> Any` for `deps = "module:factory"`; errors are raised as they
-are. A `Fault` that loading or `open` raises is a start fault as it stands.
+It uses `load.resolve("module:attr") -> Any` for `deps = "module:factory"`; errors are raised as
+they are. A `Fault` that loading or `open` raises is a start fault as it stands.
 """
 
 from __future__ import annotations

@@ -45,9 +45,9 @@ class Run:
         return self.cancel_reason is not None
 
     @property
-    def has_cancel_callback(self) -> bool:
+    def callback_given(self) -> bool:
         """Whether somebody else than the worker ends this run on cancel."""
-        return bool(self._callbacks)
+        return self._callbacks is not None
 
     def remaining(self) -> float | None:
         """Seconds to the deadline, never below zero."""
@@ -75,6 +75,11 @@ class Run:
             except IndexError:  # the other thread took the last one
                 return
             callback(reason)
+
+    def grant(self, chunks: int) -> None:
+        """Take a credit frame; a run that is no stream has no use for it."""
+        if self.stream is not None:
+            self.stream.grant(chunks)
 
     def ask(self) -> int:
         """A number for a tool call or an output check, whose answer will be awaited."""

@@ -76,7 +76,7 @@ def _generic_schema(origin: Any, args: tuple[Any, ...]) -> dict[str, Any] | None
         return {"enum": list(args)}
     if origin in (Union, types.UnionType):
         options = [schema_of(arg) for arg in args]
-        return None if None in options else {"anyOf": options}
+        return {"anyOf": options} if all(one is not None for one in options) else None
     if origin is typing.Annotated:
         return schema_of(args[0])
     if origin in (typing.Required, typing.NotRequired):

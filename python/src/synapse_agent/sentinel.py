@@ -43,12 +43,12 @@ class Gate:
     __slots__ = (
         "_bell",
         "_handover",
-        "_on_takeover",
         "_wake_read",
         "_wake_write",
         "asleep",
         "away",
         "inlet",
+        "on_takeover",
         "outlet",
         "pending",
         "seen_at",
@@ -64,9 +64,8 @@ class Gate:
         inlet: Inlet,
         outlet: Outlet,
         take_cancel: Callable[[Cancel], bool],
-        on_takeover: Callable[[], None] | None = None,
     ) -> None:
-        """`take_cancel` says whether it knew the run; `on_takeover` may write what is held back."""
+        """Begin with the owner at the pipe; `take_cancel` says whether it knew the run."""
         self.inlet = inlet
         self.outlet = outlet
         self.take_cancel = take_cancel
@@ -80,7 +79,8 @@ class Gate:
         self.asleep = False
         self.seen_at = 0.0
         self.seen_steps = 0
-        self._on_takeover = on_takeover
+        self.on_takeover: Callable[[], None] | None = None
+        """Writes what the owner holds back."""
         self._bell = threading.Lock()
         self._bell.acquire()
         self._handover = threading.Lock()
@@ -148,8 +148,8 @@ class Gate:
         """Read in the owner's stead until it is back."""
         self.seen_at = time.monotonic() - TICK_S
         self.seen_steps = self.steps
-        if self._on_takeover is not None:
-            self._on_takeover()
+        if self.on_takeover is not None:
+            self.on_takeover()
         poller = select.poll()
         poller.register(self.inlet.descriptor, select.POLLIN)
         poller.register(self._wake_read, select.POLLIN)

@@ -165,8 +165,7 @@ class Session(Generic[R]):
             case Cancel():
                 run.cancel(frame.reason)
             case Credit():
-                if run.stream is not None:
-                    run.stream.grant(frame.chunks)
+                run.grant(frame.chunks)
             case ToolResult():
                 run.answer(frame.call, frame)
             case OutputVerdict():
