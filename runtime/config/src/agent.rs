@@ -136,7 +136,7 @@ fn without_code(raw: &RawAgent, path: &str, problems: &mut Problems) {
             Problem::error(format!("{path}.output_schema"), message)
                 .at(schema.key.clone(), "")
                 .at(entry.key.clone(), "this code says its own output type")
-                .help("give the pydantic-ai agent an `output_type`, or annotate what the function returns"),
+                .help("give the agent an `output_type`, or annotate what the function returns"),
         );
     }
     if let Some(deps) = raw.deps.given().filter(|_| raw.entry.is_absent()) {

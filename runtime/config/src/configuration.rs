@@ -1,4 +1,4 @@
-//! What a valid supervision.toml amounts to. It holds no TOML: paths are absolute, defaults filled in.
+//! What a valid supervision.toml amounts to: paths absolute, defaults filled in. It holds no TOML.
 
 use std::path::PathBuf;
 

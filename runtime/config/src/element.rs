@@ -1,4 +1,4 @@
-//! The kinds of values: each file has a type, its reader, its words and its tests. They know no key.
+//! The kinds of values: each file has a type, its reader, its words, its tests. They know no key.
 
 pub(crate) mod choice;
 pub(crate) mod duration;

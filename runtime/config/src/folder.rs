@@ -1,4 +1,4 @@
-//! The folder of the file: what the file names is looked up from here. It reads names, not contents.
+//! The folder of the file, where what the file names is looked up. It reads names, not contents.
 
 use std::path::{Path, PathBuf};
 

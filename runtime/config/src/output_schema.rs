@@ -22,22 +22,7 @@ pub(crate) fn resolve(
 ) -> Option<Value> {
     let schema = match &source.value {
         SchemaSource::Inline(map) => Value::Object(map.clone()),
-        SchemaSource::File(written) => {
-            let written = Spanned {
-                value: written.clone(),
-                span: source.span.clone(),
-                key: source.key.clone(),
-            };
-            let path = folder.existing(&written, key, Kind::File, problems)?;
-            match read(&path) {
-                Ok(schema) => schema,
-                Err(why) => {
-                    let message = format!("`{key}`: {} {why}", written.value);
-                    problems.push(Problem::error(key, message).at(source.span.clone(), ""));
-                    return None;
-                }
-            }
-        }
+        SchemaSource::File(file) => from_file(source, file, key, folder, problems)?,
     };
     if let Some(why) = fault(&schema) {
         problems.push(
@@ -53,6 +38,26 @@ pub(crate) fn resolve(
         return None;
     }
     Some(schema)
+}
+
+fn from_file(
+    source: &Spanned<SchemaSource>,
+    file: &str,
+    key: &str,
+    folder: &Folder,
+    problems: &mut Problems,
+) -> Option<Value> {
+    let written = Spanned {
+        value: file.to_owned(),
+        span: source.span.clone(),
+        key: source.key.clone(),
+    };
+    let path = folder.existing(&written, key, Kind::File, problems)?;
+    let report = |why: String| {
+        let message = format!("`{key}`: {file} {why}");
+        problems.push(Problem::error(key, message).at(source.span.clone(), ""));
+    };
+    read(&path).map_err(report).ok()
 }
 
 /// Why a schema does not describe an object; models are asked for one, field by field.

@@ -1,4 +1,5 @@
-//! The JSON Schema of the file, made from its keys, for editors that complete and check as one types.
+//! The JSON Schema of the file, made from its keys, for editors. What one key alone cannot say is
+//! added here, as far as a schema can say it.
 
 use serde_json::{Map, Value, json};
 

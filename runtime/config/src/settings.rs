@@ -86,7 +86,9 @@ fn exclusive(raw: &RawPython, problems: &mut Problems) {
                 Problem::error(format!("python.{name}"), message)
                     .at(other.key.clone(), "")
                     .at(venv.key.clone(), "this environment is used as it is")
-                    .help(format!("remove one of them: without `venv`, Synapse builds an environment with `{name}`")),
+                    .help(format!(
+                        "remove one: without `venv`, Synapse builds an environment with `{name}`"
+                    )),
             );
         }
     }

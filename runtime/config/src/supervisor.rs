@@ -159,6 +159,7 @@ pub(crate) fn check_children(
     }
 }
 
+/// A significant child must be able to end, and its supervisor must care.
 fn significant(
     name: &Spanned<Name>,
     raw: &RawSupervisor,
@@ -168,39 +169,44 @@ fn significant(
     let Some(given) = child.significant.given().filter(|given| given.value) else {
         return;
     };
-    let key = format!("{}.significant", child.path);
-    if child.restart.or(Restart::Permanent) == Restart::Permanent
-        && !matches!(child.restart, Field::Invalid)
-    {
-        let problem = Problem::error(
-            &key,
-            format!("`{}` cannot be significant and permanent", child.name),
-        )
-        .at(given.span.clone(), "");
-        let problem = match child.restart.given() {
-            Some(restart) => problem.at(restart.span.clone(), "always restarted, so it never ends"),
-            None => problem.help("`restart` is \"permanent\" by default"),
-        };
-        problems.push(problem.help("a significant child is \"transient\" or \"temporary\""));
+    let problem = |message: String| {
+        Problem::error(format!("{}.significant", child.path), message).at(given.span.clone(), "")
+    };
+    if has(child.restart, Restart::Permanent) {
+        problems.push(never_ends(child, problem));
     }
-    if raw.auto_shutdown.or(AutoShutdown::Never) == AutoShutdown::Never
-        && !matches!(raw.auto_shutdown, Field::Invalid)
-    {
-        let message = format!(
-            "`{}` is significant to `{}`, which never shuts down by itself",
-            child.name, name.value
-        );
+    if has(&raw.auto_shutdown, AutoShutdown::Never) {
         let place = raw
             .auto_shutdown
             .given()
             .map_or(&name.span, |auto| &auto.span);
+        let message = format!(
+            "`{}` is significant to `{}`, which never shuts down by itself",
+            child.name, name.value
+        );
         problems.push(
-            Problem::error(key, message)
-                .at(given.span.clone(), "")
+            problem(message)
                 .at(place.clone(), "`auto_shutdown` is \"never\"")
-                .help("give the supervisor auto_shutdown = \"any_significant\" or \"all_significant\""),
+                .help("\"any_significant\" and \"all_significant\" heed significant children"),
         );
     }
+}
+
+fn never_ends(child: &Child<'_>, problem: impl Fn(String) -> Problem) -> Problem {
+    let problem = problem(format!(
+        "`{}` cannot be significant and permanent",
+        child.name
+    ));
+    let problem = match child.restart.given() {
+        Some(restart) => problem.at(restart.span.clone(), "always restarted, so it never ends"),
+        None => problem.help("`restart` is \"permanent\" by default"),
+    };
+    problem.help("a significant child is \"transient\" or \"temporary\"")
+}
+
+/// Whether a field has this value, which is also the default; not so where it was written wrongly.
+fn has<T: Copy + PartialEq>(field: &Field<T>, default: T) -> bool {
+    field.is_absent() || field.value() == Some(&default)
 }
 
 fn never_gives_up(

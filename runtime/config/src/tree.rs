@@ -174,24 +174,8 @@ impl<'a> Shape<'a> {
                 Problem::error(path, "`root` cannot be a child: it is the top of the tree")
                     .at(child.span.clone(), ""),
             );
-        } else if let Some((first, place)) = self.parents.get(name) {
-            let message = if first.value == supervisor.value {
-                format!(
-                    "`{name}` is listed twice in the children of `{}`",
-                    supervisor.value
-                )
-            } else {
-                format!(
-                    "`{name}` is a child of both `{}` and `{}`",
-                    first.value, supervisor.value
-                )
-            };
-            problems.push(
-                Problem::error(path, message)
-                    .at(child.span.clone(), "again here")
-                    .at((*place).clone(), "first here")
-                    .help("each agent and supervisor has one place in the tree; remove one of the two"),
-            );
+        } else if let Some(first) = self.parents.get(name) {
+            problems.push(twice(path, supervisor, child, *first));
         } else {
             self.parents.insert(name, (supervisor, &child.span));
         }
@@ -338,4 +322,25 @@ impl<'a> Shape<'a> {
         );
         problem.help("a tree has no way back up: remove one of these")
     }
+}
+
+/// A name in two places; `first` is the supervisor that listed it before, and where.
+fn twice(
+    path: String,
+    supervisor: &Spanned<Name>,
+    child: &Spanned<String>,
+    first: (&Spanned<Name>, &Span),
+) -> Problem {
+    let name = &child.value;
+    let supervisor = &supervisor.value;
+    let (parent, place) = (&first.0.value, first.1);
+    let message = if parent == supervisor {
+        format!("`{name}` is listed twice in the children of `{supervisor}`")
+    } else {
+        format!("`{name}` is a child of both `{parent}` and `{supervisor}`")
+    };
+    Problem::error(path, message)
+        .at(child.span.clone(), "again here")
+        .at(place.clone(), "first here")
+        .help("each agent and supervisor has one place in the tree")
 }

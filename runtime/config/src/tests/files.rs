@@ -231,7 +231,7 @@ fn a_venv_is_used_alone() {
             7 | requirements = "requirements.txt"
               | ^^^^^^^^^^^^
               |
-              = help: remove one of them: without `venv`, Synapse builds an environment with `requirements`
+              = help: remove one: without `venv`, Synapse builds an environment with `requirements`
 
         "#]],
     );

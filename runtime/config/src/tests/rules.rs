@@ -55,17 +55,17 @@ fn code_says_its_own_output_type() {
     check_agent(
         "entry = \"m:a\"\noutput_schema = { type = \"object\" }",
         &expect![[r#"
-        error: `agent.one.output_schema` cannot be used with `entry`
-         --> supervision.toml:5:1
-          |
-        4 | entry = "m:a"
-          | ----- this code says its own output type
-        5 | output_schema = { type = "object" }
-          | ^^^^^^^^^^^^^
-          |
-          = help: give the pydantic-ai agent an `output_type`, or annotate what the function returns
+            error: `agent.one.output_schema` cannot be used with `entry`
+             --> supervision.toml:5:1
+              |
+            4 | entry = "m:a"
+              | ----- this code says its own output type
+            5 | output_schema = { type = "object" }
+              | ^^^^^^^^^^^^^
+              |
+              = help: give the agent an `output_type`, or annotate what the function returns
 
-    "#]],
+        "#]],
     );
 }
 
@@ -192,27 +192,27 @@ fn significant_needs_a_child_that_ends_and_a_supervisor_that_cares() {
     check_agent(
         "entry = \"m:a\"\nsignificant = true",
         &expect![[r#"
-        error: `one` cannot be significant and permanent
-         --> supervision.toml:5:15
-          |
-        5 | significant = true
-          |               ^^^^
-          |
-          = help: `restart` is "permanent" by default
-          = help: a significant child is "transient" or "temporary"
+            error: `one` cannot be significant and permanent
+             --> supervision.toml:5:15
+              |
+            5 | significant = true
+              |               ^^^^
+              |
+              = help: `restart` is "permanent" by default
+              = help: a significant child is "transient" or "temporary"
 
-        error: `one` is significant to `root`, which never shuts down by itself
-         --> supervision.toml:5:15
-          |
-        1 | [supervisor.root]
-          |             ---- `auto_shutdown` is "never"
-        ...
-        5 | significant = true
-          |               ^^^^
-          |
-          = help: give the supervisor auto_shutdown = "any_significant" or "all_significant"
+            error: `one` is significant to `root`, which never shuts down by itself
+             --> supervision.toml:5:15
+              |
+            1 | [supervisor.root]
+              |             ---- `auto_shutdown` is "never"
+            ...
+            5 | significant = true
+              |               ^^^^
+              |
+              = help: "any_significant" and "all_significant" heed significant children
 
-    "#]],
+        "#]],
     );
     check(
         "[supervisor.root]\nauto_shutdown = \"any_significant\"\nchildren = [\"one\"]\n[agent.one]\nentry = \"m:a\"\nrestart = \"permanent\"\nsignificant = true\n",

@@ -68,7 +68,7 @@ fn a_child_is_listed_once() {
               |             |
               |             first here
               |
-              = help: each agent and supervisor has one place in the tree; remove one of the two
+              = help: each agent and supervisor has one place in the tree
 
             error: `echo` is a child of both `root` and `inner`
              --> supervision.toml:4:13
@@ -79,7 +79,7 @@ fn a_child_is_listed_once() {
             4 | children = ["echo"]
               |             ^^^^^^ again here
               |
-              = help: each agent and supervisor has one place in the tree; remove one of the two
+              = help: each agent and supervisor has one place in the tree
 
         "#]],
     );
