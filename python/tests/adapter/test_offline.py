@@ -40,6 +40,8 @@ def _ask(agent: Agent[Any, Any], prompt: str) -> Any:
         (["Call me Bob", "hello"], "Hello, Bob!"),
         (["count to 4"], "1 2 3 4"),
         (["say hi there"], "hi there"),
+        (["Summarise: It rained. It poured. It stopped."], "In short: It rained. It poured."),
+        (["Write one paragraph from whales sing"], "In short: whales sing."),
     ],
 )  # fmt: skip
 def test_remembers_what_it_was_told(turns: list[str], expected: str) -> None:

@@ -266,18 +266,18 @@ def test_many_runs_share_a_loop() -> None:
 
 
 def test_usage_limits_come_from_the_configuration_and_the_call_may_tighten_them() -> None:
-    configuration = Configuration(model="offline", usage_limits={"output_tokens_limit": 3})
+    configuration = Configuration(model="offline", usage_limits={"output_tokens": 3})
     fault = failing(Agent(), call("My name is Ada."), configuration=configuration)
     assert (fault.origin, fault.code) == ("runtime", "limit_exceeded")
-    assert fault.details == {"limit": "output_tokens_limit", "value": 3}
+    assert fault.details == {"limit": "output_tokens", "value": 3}
     assert fault.usage is not None
     assert fault.usage["output_tokens"] > 3
 
     looser = call("My name is Ada.", limits={"output_tokens_limit": 99})
     assert failing(Agent(), looser, configuration=configuration).code == "limit_exceeded"
-    tighter = call("My name is Ada.", limits={"request_limit": 0})
+    tighter = call("My name is Ada.", limits={"requests": 0})
     fault = failing(Agent(), tighter, configuration=configuration)
-    assert fault.details == {"limit": "request_limit", "value": 0}
+    assert fault.details == {"limit": "requests", "value": 0}
 
 
 def test_an_unknown_limit_is_the_fault_of_who_gave_it() -> None:

@@ -32,6 +32,7 @@ from pydantic_ai.usage import RunUsage
 from ..program import Configuration, Fault, Json, RunView
 from .credentials import missing_variable
 from .history import usage_map, write
+from .limits import told
 
 __all__ = ["fault_of"]
 
@@ -113,7 +114,7 @@ def _limit(error: UsageLimitExceeded) -> Fault:
     details: dict[str, Json] = {}
     if found:
         number = float(found[2].rstrip("."))
-        details = {"limit": found[1], "value": int(number) if number.is_integer() else number}
+        details = {"limit": told(found[1]), "value": int(number) if number.is_integer() else number}
     return Fault("runtime", "limit_exceeded", said, details=details)
 
 

@@ -14,7 +14,7 @@ _WORD = re.compile(r"[a-z0-9]+|\+")
 
 _SAME = {
     "add": {"plus", "sum", "+"},
-    "search": {"find", "look", "lookup", "searching", "searched"},
+    "search": {"find", "look", "lookup", "know", "about"},
     "time": {"clock"},
     "multiply": {"times"},
     "subtract": {"minus"},

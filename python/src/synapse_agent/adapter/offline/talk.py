@@ -18,6 +18,8 @@ STORY_WORDS_LONG = 600
 STORY_WORDS_SHORT = 40
 TURN_CHARS_MAX = 4_000
 """Characters of a turn that are searched for meaning; a pasted file is quoted, not understood."""
+DIGEST_SENTENCES = 2
+"""Sentences of a text that a summary keeps."""
 COUNT_MAX = 100_000
 """The highest number that is counted to: a test of streams may ask for many chunks, not for any."""
 
@@ -45,13 +47,19 @@ _ASKED_ABOUT_ME = re.compile(
     r"\b(?:where|what|whom?) do i (live|work|like|love|prefer|have)\b", re.IGNORECASE
 )
 _ASKED_ALL = re.compile(
-    r"what (?:do you (?:know|remember)|did i (?:say|tell you)|have i told you)|who am i\b",
+    r"what (?:do you (?:know|remember)(?: about me)?|did i (?:say|tell you)|have i told you)\s*[?.!]*$|"
+    r"who am i\b",
     re.IGNORECASE,
 )
 _COUNT = re.compile(r"\bcount (?:up )?to ([\d_,]+)", re.IGNORECASE)
 _SAY = re.compile(
     r"^\s*(?:say|repeat(?: after me)?|echo)\s*:?\s+(.+?)\s*$", re.IGNORECASE | re.DOTALL
 )
+_DIGEST = re.compile(
+    r"^\s*(?:please )?(?:summari[sz]e|write (?:[\w ]{0,40}?)(?:about|from|of|on))\b[:\s]*(.+)$",
+    re.IGNORECASE | re.DOTALL,
+)
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 _STORY = re.compile(r"\bstor(?:y|ies)\b|\btale\b", re.IGNORECASE)
 _GREETING = re.compile(
     r"^\s*(?:hi|hello|hey|good (?:morning|evening|day))\b[^?]{0,20}$", re.IGNORECASE
@@ -144,6 +152,8 @@ def _from_command(prompt: str) -> Reply | None:
     if _STORY.search(prompt):
         short = re.search(r"\bshort\b", prompt, re.IGNORECASE)
         return Reply(_story(STORY_WORDS_SHORT if short else STORY_WORDS_LONG), paced=True)
+    if written := _DIGEST.match(prompt):
+        return Reply(_digest(written[1]))
     return None
 
 
@@ -197,6 +207,12 @@ def _explanation(prompt: str, tools: Sequence[str]) -> Reply:
     can = ", ".join(offers[:-1]) + f" or {offers[-1]}"
     heard = f'I heard "{quote(prompt)}", but I am' if prompt.strip() else "I am"
     return Reply(f"{heard} the offline model and have no network to look further: {can}.")
+
+
+def _digest(text: str) -> str:
+    sentences = _SENTENCE_END.split(" ".join(text.split()))
+    kept = " ".join(sentences[:DIGEST_SENTENCES])
+    return f"In short: {kept}" if kept.endswith((".", "!", "?")) else f"In short: {kept}."
 
 
 def _capitalised(sentence: str) -> str:
