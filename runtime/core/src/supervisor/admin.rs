@@ -140,7 +140,10 @@ impl Supervisor {
 
     /// Whether a plan is going to stop and start this child, or to start it.
     fn is_planned(&self, key: Key) -> bool {
-        let Phase::Active { plan: Some(plan), .. } = &self.phase else {
+        let Phase::Active {
+            plan: Some(plan), ..
+        } = &self.phase
+        else {
             return false;
         };
         let Some(life) = self.roster.life(key) else {
@@ -158,7 +161,8 @@ impl Supervisor {
     /// Leaves the child out of the plan that holds it: it is stopped in its turn and stays down.
     fn pass_over(&mut self, token: Token, key: Key, out: &mut Vec<Action>) -> Option<Reply> {
         self.roster.end_waiting(key, out);
-        self.roster.answer_up(key, &Reply::Error(RequestError::Stopped), out);
+        self.roster
+            .answer_up(key, &Reply::Error(RequestError::Stopped), out);
         let child = self.roster.children.get_mut(key)?;
         if child.intent == Intent::Run {
             child.intent = Intent::PassOver;
@@ -172,12 +176,10 @@ impl Supervisor {
 
     fn operator_start(&mut self, token: Token, key: Key, out: &mut Vec<Action>) -> Option<Reply> {
         self.set_intent(key, Intent::Run);
-        if self.is_planned(key) {
-            // The plan brings it up in its turn.
-            return self.roster.wait_for_up(token, key);
-        }
         match self.roster.life(key)? {
             Life::Up { .. } => Some(Reply::Ok),
+            // The plan brings it up in its turn.
+            _ if self.is_planned(key) => self.roster.wait_for_up(token, key),
             Life::Starting { .. } => self.roster.wait_for_up(token, key),
             Life::Stopping { .. } => {
                 self.roster.set_after(key, After::Start, out);
@@ -197,7 +199,10 @@ impl Supervisor {
         key: Key,
         out: &mut Vec<Action>,
     ) -> Option<Reply> {
-        let lives = matches!(self.roster.life(key)?, Life::Up { .. } | Life::Starting { .. });
+        let lives = matches!(
+            self.roster.life(key)?,
+            Life::Up { .. } | Life::Starting { .. }
+        );
         if !lives || self.is_planned(key) {
             return self.operator_start(token, key, out);
         }

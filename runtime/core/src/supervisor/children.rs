@@ -50,6 +50,16 @@ impl Children {
         Some(child)
     }
 
+    /// Puts a child behind the others.
+    pub(super) fn move_to_end(&mut self, key: Key) -> Option<Key> {
+        let child = self.remove(key)?;
+        Some(self.push(child))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.by_key.len()
+    }
+
     pub(super) fn find(&self, id: &ChildId) -> Option<Key> {
         self.by_id.get(id).copied()
     }

@@ -251,8 +251,8 @@ impl Supervisor {
             Some(Life::Starting { .. }) => {
                 self.on_start_failed(now, key, StartError::new(reason), out);
             }
-            Some(Life::Stopping { .. }) => self.gone(key, &reason, out),
-            Some(Life::Up { .. }) if self.will_stop(key) => self.gone(key, &reason, out),
+            Some(Life::Stopping { .. }) => self.gone(key, Some(reason), out),
+            Some(Life::Up { .. }) if self.will_stop(key) => self.gone(key, Some(reason), out),
             Some(Life::Up { since }) => {
                 let since = *since;
                 self.on_ended_by_itself(now, key, since, reason, out);
@@ -277,12 +277,14 @@ impl Supervisor {
         let (again, reported) = verdict(child.spec.restart, &reason);
         let significant = child.spec.significant;
         if reported {
-            self.roster.report(key, Context::ChildTerminated, reason, out);
+            self.roster
+                .report(key, Context::ChildTerminated, reason.clone(), out);
         }
         self.roster.children.set_life(key, Life::Down);
         if again {
             self.on_failure(now, key, Some(since), out);
         } else {
+            self.roster.stays_down(key, reason, out);
             self.forget_temporary(key, out);
             self.auto_shutdown(significant, out);
         }

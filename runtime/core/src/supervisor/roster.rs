@@ -83,7 +83,11 @@ impl Roster {
 
     /// Answers those who wait for a start that will not come, of children at or behind `from`.
     pub(super) fn refuse_waiters(&mut self, from: Key, out: &mut Vec<Action>) {
-        for child in self.children.iter_mut(from).filter(|child| child.life == Life::Down) {
+        for child in self
+            .children
+            .iter_mut(from)
+            .filter(|child| child.life == Life::Down)
+        {
             let waiters = std::mem::take(&mut child.up_waiters);
             reply_all(waiters, &Reply::Error(RequestError::Stopped), out);
         }
@@ -99,15 +103,29 @@ impl Roster {
         let shutdown = child.spec.shutdown;
         let killed = shutdown == Shutdown::BrutalKill;
         out.push(if killed {
-            Action::Kill { child: id, incarnation }
+            Action::Kill {
+                child: id,
+                incarnation,
+            }
         } else {
-            Action::Stop { child: id, incarnation, shutdown }
+            Action::Stop {
+                child: id,
+                incarnation,
+                shutdown,
+            }
         });
         let timer = match shutdown {
             Shutdown::Timeout(span) => Some(self.set_timer(key, now + span, out)),
             Shutdown::BrutalKill | Shutdown::Infinity => None,
         };
-        self.children.set_life(key, Life::Stopping { timer, killed, after });
+        self.children.set_life(
+            key,
+            Life::Stopping {
+                timer,
+                killed,
+                after,
+            },
+        );
     }
 
     /// Changes what happens behind a stop that is under way.
@@ -118,20 +136,27 @@ impl Roster {
         let Life::Stopping { after, .. } = &mut child.life else {
             return;
         };
-        *after = next;
-        if next == After::Rest {
+        let before = std::mem::replace(after, next);
+        if (before, next) == (After::Start, After::Rest) {
             self.answer_up(key, &Reply::Error(RequestError::Stopped), out);
         }
     }
 
     /// A child that was stopped, or died before its turn to be, is down. Says what comes next.
-    pub(super) fn gone(&mut self, key: Key, reason: &ExitReason, out: &mut Vec<Action>) -> After {
+    /// Without a reason it never came up, and there is nothing to report.
+    pub(super) fn gone(
+        &mut self,
+        key: Key,
+        reason: Option<ExitReason>,
+        out: &mut Vec<Action>,
+    ) -> After {
         let Some(child) = self.children.get_mut(key) else {
             return After::Rest;
         };
         let waiters = std::mem::take(&mut child.down_waiters);
-        if !is_expected(&child.spec, reason) {
-            self.report(key, Context::ShutdownError, reason.clone(), out);
+        let spec = &child.spec;
+        if let Some(reason) = reason.filter(|reason| !is_expected(spec, reason)) {
+            self.report(key, Context::ShutdownError, reason, out);
         }
         let mut then = After::Rest;
         if let Some(Life::Stopping { timer, after, .. }) = self.children.set_life(key, Life::Down) {
@@ -146,7 +171,11 @@ impl Roster {
 
     /// Kills every live child at once, in no order.
     pub(super) fn kill_all(&mut self, out: &mut Vec<Action>) {
-        for child in self.children.iter_mut(Key::FIRST).filter(|child| child.life.is_alive()) {
+        for child in self
+            .children
+            .iter_mut(Key::FIRST)
+            .filter(|child| child.life.is_alive())
+        {
             out.push(Action::Kill {
                 child: child.spec.id.clone(),
                 incarnation: child.incarnation,
@@ -156,13 +185,29 @@ impl Roster {
                 Life::Down | Life::Starting { .. } | Life::Up { .. } | Life::Waiting { .. } => None,
             };
             // What is alive stays alive, so that no count changes.
-            child.life = Life::Stopping { timer, killed: true, after: After::Rest };
+            child.life = Life::Stopping {
+                timer,
+                killed: true,
+                after: After::Rest,
+            };
         }
     }
 
     pub(super) fn forget(&mut self, key: Key, out: &mut Vec<Action>) {
         if let Some(child) = self.children.remove(key) {
             out.push(Action::Forgotten(child.spec.id));
+        }
+    }
+
+    /// Tells that a child which ended by itself is not started again.
+    pub(super) fn stays_down(&self, key: Key, reason: ExitReason, out: &mut Vec<Action>) {
+        if let Some(child) = self.children.get(key) {
+            let (child, incarnation) = (child.spec.id.clone(), child.incarnation);
+            out.push(Action::StaysDown {
+                child,
+                incarnation,
+                reason,
+            });
         }
     }
 
@@ -181,7 +226,9 @@ impl Roster {
         }
         let child = self.children.get_mut(key)?;
         let backoff = child.spec.backoff.as_ref();
-        let delay = child.attempts.delay(backoff, now, up_since, &mut self.jitter);
+        let delay = child
+            .attempts
+            .delay(backoff, now, up_since, &mut self.jitter);
         out.push(Action::Restarting {
             child: child.spec.id.clone(),
             incarnation: child.incarnation,
@@ -297,6 +344,9 @@ fn is_expected(spec: &ChildSpec, reason: &ExitReason) -> bool {
 
 fn reply_all(waiters: Vec<Token>, reply: &Reply, out: &mut Vec<Action>) {
     for token in waiters {
-        out.push(Action::Reply { token, reply: reply.clone() });
+        out.push(Action::Reply {
+            token,
+            reply: reply.clone(),
+        });
     }
 }

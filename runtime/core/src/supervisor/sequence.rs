@@ -1,6 +1,5 @@
 //! Starts, failures and restarts: OTP's `start_children`, `restart` and `try_again_restart`.
 
-use crate::exit::ExitReason;
 use crate::spec::Strategy;
 use crate::supervisor::child::{Child, Intent, Life, StartCause};
 use crate::supervisor::children::Key;
@@ -15,7 +14,7 @@ impl Supervisor {
             self.roster.answer_up(key, &Reply::Ignored, out);
             self.forget_temporary(key, out);
         } else {
-            self.gone(key, &ExitReason::Shutdown(None), out);
+            self.gone(key, None, out);
         }
     }
 
@@ -34,7 +33,7 @@ impl Supervisor {
         };
         let cause = match child.life {
             Life::Starting { cause } if !will_stop => cause,
-            _ => return self.gone(key, &ExitReason::Shutdown(None), out),
+            _ => return self.gone(key, None, out),
         };
         let id = child.spec.id.clone();
         self.roster.children.set_life(key, Life::Down);
@@ -42,11 +41,13 @@ impl Supervisor {
             StartCause::Request => {}
             StartCause::Add => self.roster.forget(key, out),
             StartCause::Sequence if !self.is_up() => {
-                self.roster.report(key, Context::StartError, error.reason.clone(), out);
+                self.roster
+                    .report(key, Context::StartError, error.reason.clone(), out);
                 self.begin_stopping(Ending::StartFailed(error.below(id)), out);
             }
             StartCause::Sequence | StartCause::Restart => {
-                self.roster.report(key, Context::StartError, error.reason, out);
+                self.roster
+                    .report(key, Context::StartError, error.reason, out);
                 self.abandon_plan(cause, out);
                 self.on_failure(now, key, None, out);
             }
@@ -56,7 +57,10 @@ impl Supervisor {
     /// The children behind one that could not be restarted stay down until it is tried again.
     fn abandon_plan(&mut self, cause: StartCause, out: &mut Vec<Action>) {
         if let (StartCause::Sequence, Phase::Active { plan, .. }) = (cause, &mut self.phase)
-            && let Some(Plan { step: Step::Start { at, .. }, .. }) = plan.take()
+            && let Some(Plan {
+                step: Step::Start { at, .. },
+                ..
+            }) = plan.take()
         {
             self.roster.refuse_waiters(at, out);
         }
@@ -87,7 +91,9 @@ impl Supervisor {
 
     /// The wait of a child for its restart is over.
     pub(super) fn on_wait_over(&mut self, key: Key, out: &mut Vec<Action>) {
-        if let Phase::Active { plan: Some(plan), .. } = &mut self.phase
+        if let Phase::Active {
+            plan: Some(plan), ..
+        } = &mut self.phase
             && plan.step == (Step::Delay { waiting: key })
         {
             plan.step = Step::start(plan.from);
@@ -121,13 +127,26 @@ impl Supervisor {
     pub(super) fn advance(&mut self, now: Time, out: &mut Vec<Action>) {
         loop {
             match self.phase {
-                Phase::New | Phase::Ended | Phase::Active { announced: true, plan: None } => return,
+                Phase::New
+                | Phase::Ended
+                | Phase::Active {
+                    announced: true,
+                    plan: None,
+                } => return,
                 Phase::Stopping { before, .. } => return self.advance_stopping(now, before, out),
-                Phase::Active { announced: false, plan: None } => {
-                    self.phase = Phase::Active { announced: true, plan: None };
+                Phase::Active {
+                    announced: false,
+                    plan: None,
+                } => {
+                    self.phase = Phase::Active {
+                        announced: true,
+                        plan: None,
+                    };
                     out.push(Action::Started);
                 }
-                Phase::Active { plan: Some(plan), .. } => {
+                Phase::Active {
+                    plan: Some(plan), ..
+                } => {
                     if !self.advance_plan(now, plan, out) {
                         return;
                     }
@@ -148,11 +167,17 @@ impl Supervisor {
                 // Terminated, or started by a request: the others need not wait for it.
                 _ => (Some(Step::start(plan.from)), true),
             },
-            Step::Start { current: Some(key), .. } if self.is_starting(key) => {
-                (Some(plan.step), false)
-            }
+            Step::Start {
+                current: Some(key), ..
+            } if self.is_starting(key) => (Some(plan.step), false),
             Step::Start { at, .. } => match self.start_next(at, out) {
-                Some(key) => (Some(Step::Start { at: key.next(), current: Some(key) }), false),
+                Some(key) => (
+                    Some(Step::Start {
+                        at: key.next(),
+                        current: Some(key),
+                    }),
+                    false,
+                ),
                 None => (None, true),
             },
         };

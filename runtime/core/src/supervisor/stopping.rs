@@ -15,19 +15,27 @@ impl Supervisor {
             // In OTP these are decided after the start is over; so the parent must not take them
             // for a failed start, which it would treat otherwise.
             (
-                Phase::Active { announced: false, .. },
+                Phase::Active {
+                    announced: false, ..
+                },
                 Ending::Exit(Cause::GaveUp | Cause::AutoShutdown),
             ) => out.push(Action::Started),
             (Phase::New | Phase::Active { .. }, _) => {}
         }
-        self.phase = Phase::Stopping { before: Key::END, ending };
+        self.phase = Phase::Stopping {
+            before: Key::END,
+            ending,
+        };
     }
 
     /// Kills every child at once, in no order, and waits for their ends.
     pub(super) fn kill_all(&mut self, out: &mut Vec<Action>) {
         if !matches!(self.phase, Phase::Ended) {
             let ending = Ending::Exit(Cause::Killed);
-            self.phase = Phase::Stopping { before: Key::END, ending };
+            self.phase = Phase::Stopping {
+                before: Key::END,
+                ending,
+            };
             self.roster.kill_all(out);
         }
     }
@@ -44,7 +52,10 @@ impl Supervisor {
         self.roster.refuse_waiters(Key::FIRST, out);
         out.push(match ending {
             Ending::StartFailed(error) => Action::StartFailed(error.clone()),
-            Ending::Exit(cause) => Action::Exit { reason: reason_of(*cause), cause: *cause },
+            Ending::Exit(cause) => Action::Exit {
+                reason: reason_of(*cause),
+                cause: *cause,
+            },
         });
         self.phase = Phase::Ended;
     }
@@ -80,7 +91,9 @@ impl Supervisor {
     pub(super) fn will_stop(&self, key: Key) -> bool {
         match &self.phase {
             Phase::Stopping { .. } => true,
-            Phase::Active { plan: Some(plan), .. } => match plan.step {
+            Phase::Active {
+                plan: Some(plan), ..
+            } => match plan.step {
                 Step::Stop { before } => key >= plan.from && key < before,
                 Step::Delay { .. } | Step::Start { .. } => false,
             },
@@ -89,7 +102,7 @@ impl Supervisor {
     }
 
     /// A child that was stopped, or died before its turn to be, is gone.
-    pub(super) fn gone(&mut self, key: Key, reason: &ExitReason, out: &mut Vec<Action>) {
+    pub(super) fn gone(&mut self, key: Key, reason: Option<ExitReason>, out: &mut Vec<Action>) {
         let active = matches!(self.phase, Phase::Active { .. });
         match self.roster.gone(key, reason, out) {
             After::Start if active => self.roster.start(key, StartCause::Request, out),
