@@ -133,7 +133,7 @@ pub(crate) fn question(settings: &Settings, packages: &[&str]) -> String {
     for field in packages {
         digest = digest.field(field);
     }
-    let programs: Vec<PathBuf> = match &settings.interpreter {
+    let programs: Vec<PathBuf> = match settings.asked_interpreter() {
         Some(asked) => program(settings, asked).into_iter().collect(),
         None => NAMES
             .iter()

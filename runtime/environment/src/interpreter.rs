@@ -101,7 +101,7 @@ impl Answer {
 impl Interpreter {
     /// The preferred interpreter, or else the first that will do on `PATH`.
     pub(crate) async fn find(invoker: Invoker<'_>) -> Result<Self, EnvironmentError> {
-        if let Some(preferred) = &invoker.settings.interpreter {
+        if let Some(preferred) = invoker.settings.asked_interpreter() {
             return Self::preferred(invoker, preferred).await;
         }
         let mut refused = Vec::new();

@@ -3,16 +3,19 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+
+use crate::variables::PYTHON;
 
 /// What is wanted.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The folder of the configuration: relative paths start here, and so do the tools that are run.
     pub folder: PathBuf,
-    /// The base interpreter, by path or by a name on `PATH`; `None` looks for one.
+    /// The base interpreter, by path or by a name on `PATH`; `None` looks for one. The variable
+    /// `SYNAPSE_PYTHON` wins over it.
     pub interpreter: Option<PathBuf>,
     /// The user's own environment, used as it is and never written to.
     pub venv: Option<PathBuf>,
@@ -28,14 +31,23 @@ pub struct Settings {
 impl Settings {
     /// Nothing special: an environment of the runtime's own, with this process's variables.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
+        let folder = folder.into();
         Self {
-            folder: folder.into(),
+            // An empty path is what the parent of a bare file name is.
+            folder: std::path::absolute(Path::new(".").join(&folder)).unwrap_or(folder),
             interpreter: None,
             venv: None,
             requirements: None,
             install: Install::WhenNeeded,
             variables: std::env::vars_os().collect(),
         }
+    }
+
+    /// The interpreter that was asked for.
+    pub(crate) fn asked_interpreter(&self) -> Option<&Path> {
+        self.variable(PYTHON)
+            .map(Path::new)
+            .or(self.interpreter.as_deref())
     }
 
     pub(crate) fn variable(&self, name: &str) -> Option<&OsStr> {
@@ -110,4 +122,24 @@ pub enum Stage {
         /// What uv said, in one line.
         reason: String,
     },
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::FindingPython => f.write_str("finding Python"),
+            Self::Waiting => f.write_str("waiting for another process that builds it"),
+            Self::Creating { version, tool } => {
+                write!(f, "creating an environment for Python {version} ({tool})")
+            }
+            Self::Installing { packages, tool } => {
+                write!(f, "installing {packages} packages ({tool})")
+            }
+            Self::InstallingRequirements { file } => {
+                write!(f, "installing {}", file.display())
+            }
+            Self::Compiling => f.write_str("compiling"),
+            Self::FallingBack { reason } => write!(f, "uv failed ({reason}); using pip instead"),
+        }
+    }
 }

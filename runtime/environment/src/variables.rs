@@ -3,6 +3,8 @@
 
 /// Where environments and the unpacked SDK are kept; default: the user's cache folder.
 pub(crate) const CACHE_DIR: &str = "SYNAPSE_CACHE_DIR";
+/// The base interpreter, by path or by a name on `PATH`; it wins over the settings.
+pub(crate) const PYTHON: &str = "SYNAPSE_PYTHON";
 /// The user's cache folder; default: `.cache` in the home folder.
 pub(crate) const XDG_CACHE_HOME: &str = "XDG_CACHE_HOME";
 /// The home folder.

@@ -40,6 +40,7 @@ impl Reaper {
         Ok(Self)
     }
 
+    #[expect(clippy::unused_self, reason = "the polling one needs it")]
     pub(crate) fn watch(&self, life: Arc<Life>) -> io::Result<()> {
         wait_in_thread(life)
     }

@@ -107,6 +107,14 @@ async fn the_preferred_one_is_used_or_refused_but_never_replaced() {
 }
 
 #[tokio::test]
+async fn the_variable_wins_over_the_configuration() {
+    let mut site = Site::new().await;
+    site.settings.interpreter = Some("/no/such/python".into());
+    site.set("SYNAPSE_PYTHON", python());
+    site.environment().interpreter().await.unwrap();
+}
+
+#[tokio::test]
 async fn of_a_virtual_environment_the_base_is_taken() {
     let mut site = Site::new().await;
     let venv = site.path("venv");
