@@ -18,6 +18,8 @@ use crate::violation::Violation;
 #[derive(Debug)]
 pub struct FrameDecoder<F> {
     buffer: BytesMut,
+    /// Whether the buffer was made for one frame longer than a read.
+    large: bool,
     violation: Option<Violation>,
     frames: PhantomData<fn() -> F>,
 }
@@ -28,35 +30,20 @@ impl<F: Wire> FrameDecoder<F> {
     pub fn new() -> Self {
         Self {
             buffer: BytesMut::new(),
+            large: false,
             violation: None,
             frames: PhantomData,
         }
     }
 
     /// Where the next read goes (`reader.read_buf(&mut decoder.space())`): uninitialised space for
-    /// the rest of a large frame, else for `READ_BYTES`.
+    /// the rest of a large frame, else for `READ_BYTES`. Take the whole frames out before.
     pub fn space(&mut self) -> Limit<&mut BytesMut> {
         let space = match self.frame_bytes() {
             Ok(Some(bytes)) if bytes > READ_BYTES => self.grow(bytes),
             Ok(_) | Err(_) => self.settle(),
         };
         (&mut self.buffer).limit(space)
-    }
-
-    /// Takes bytes that were read elsewhere.
-    pub fn feed(&mut self, bytes: &[u8]) {
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            let mut space = self.space();
-            let (now, later) = rest.split_at(rest.len().min(space.remaining_mut()));
-            space.put_slice(now);
-            rest = later;
-            if matches!(self.frame_bytes(), Ok(Some(bytes)) if self.buffer.len() >= bytes) {
-                // Whole frames wait: what follows them only needs a place.
-                self.buffer.extend_from_slice(rest);
-                return;
-            }
-        }
     }
 
     /// The next whole frame, or nothing yet.
@@ -86,12 +73,6 @@ impl<F: Wire> FrameDecoder<F> {
         }
     }
 
-    /// Bytes that the decoder holds memory for.
-    #[must_use]
-    pub fn capacity(&self) -> usize {
-        self.buffer.capacity()
-    }
-
     fn decode(&mut self) -> Result<Option<F>, Violation> {
         let Some(bytes) = self.frame_bytes()? else {
             return Ok(None);
@@ -119,25 +100,28 @@ impl<F: Wire> FrameDecoder<F> {
     /// Makes the buffer exactly large enough for a large frame; returns what is missing of it.
     fn grow(&mut self, bytes: usize) -> usize {
         let missing = bytes.saturating_sub(self.buffer.len());
-        if missing > self.buffer.capacity().saturating_sub(self.buffer.len()) {
-            let mut exact = BytesMut::with_capacity(bytes);
-            exact.extend_from_slice(&self.buffer);
-            self.buffer = exact;
+        if !self.buffer.try_reclaim(missing) {
+            self.replace(bytes);
+            self.large = true;
         }
         missing
     }
 
     /// Brings the buffer back to the size of one read; returns the space in it.
     fn settle(&mut self) -> usize {
-        if self.buffer.capacity() > 2 * READ_BYTES && self.buffer.len() < READ_BYTES {
-            let mut small = BytesMut::with_capacity(READ_BYTES);
-            small.extend_from_slice(&self.buffer);
-            self.buffer = small;
+        let space = READ_BYTES.saturating_sub(self.buffer.len()).max(1);
+        if self.large || !self.buffer.try_reclaim(space) {
+            self.replace(READ_BYTES);
+            self.large = false;
         }
-        // Moves what is left of a frame to the front where that makes the space, else allocates.
-        self.buffer
-            .reserve(READ_BYTES.saturating_sub(self.buffer.len()).max(1));
-        self.buffer.capacity().saturating_sub(self.buffer.len())
+        space
+    }
+
+    /// Moves what is left of a frame into a new buffer.
+    fn replace(&mut self, capacity: usize) {
+        let mut buffer = BytesMut::with_capacity(capacity.max(self.buffer.len().saturating_add(1)));
+        buffer.extend_from_slice(&self.buffer);
+        self.buffer = buffer;
     }
 }
 

@@ -1,19 +1,14 @@
 //! The vectors in `tests/vectors/`, which the Python tests read too: they are what the generator
 //! makes, and the crate decodes and encodes each of them.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
-
-#[path = "../examples/vectors/cases.rs"]
-mod cases;
-#[path = "../examples/vectors/pack.rs"]
-mod pack;
-
 use std::path::Path;
 
-use pack::{Form, hex, unhex};
 use serde_json::Value;
 use synapse_wire::frame::Shape;
 use synapse_wire::{FrameDecoder, FromAgent, FromRuntime, Violation, Wire};
+
+use crate::cases;
+use crate::pack::{self, Form, hex, unhex};
 
 fn read(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -32,11 +27,11 @@ fn check<F: Wire>(case: &Value) {
     let name = case["name"].as_str().unwrap();
     let bytes = unhex(case["frame"].as_str().unwrap());
     let mut decoder = FrameDecoder::<F>::new();
-    decoder.feed(&bytes);
-    let frame = decoder
-        .next_frame()
-        .unwrap_or_else(|violation| panic!("{name}: {violation}"));
-    let frame = frame.unwrap_or_else(|| panic!("{name}: incomplete"));
+    let frames = crate::read(&mut decoder, &bytes, &[usize::MAX]);
+    let frames = frames.unwrap_or_else(|violation| panic!("{name}: {violation}"));
+    let [frame] = frames.as_slice() else {
+        panic!("{name}: {} frames", frames.len())
+    };
     assert_eq!(decoder.end(), Ok(()), "{name}");
     assert_eq!(frame.name(), case["kind"].as_str().unwrap(), "{name}");
 
@@ -101,9 +96,7 @@ fn frames_from_the_runtime_decode_and_encode() {
 #[test]
 fn violations_are_named() {
     fn violation<F: Wire>(bytes: &[u8]) -> Option<Violation> {
-        let mut decoder = FrameDecoder::<F>::new();
-        decoder.feed(bytes);
-        decoder.next_frame().err()
+        crate::read(&mut FrameDecoder::<F>::new(), bytes, &[usize::MAX]).err()
     }
     for case in cases("violations.json") {
         let bytes = unhex(case["frame"].as_str().unwrap());

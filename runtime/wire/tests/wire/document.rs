@@ -1,0 +1,1 @@
+//! Holds `docs/protocol.md` to the crate.
