@@ -1,2 +1,67 @@
-//! The `synapse` binary.
-fn main() {}
+//! The `synapse` binary: glue only. It reads the command line, brings the rooms together, and
+//! translates how it ended into an exit code.
+
+mod arguments;
+mod check;
+mod client;
+mod environment;
+mod failure;
+mod logging;
+mod place;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Arguments, Verb};
+use failure::Failure;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let verb = arguments.verb.unwrap_or_else(|| Verb::Up(arguments.up));
+    match run(verb) {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            failure.print();
+            failure.exit.into()
+        }
+    }
+}
+
+fn run(verb: Verb) -> Result<u8, Failure> {
+    match verb {
+        Verb::Check(arguments) => return check::check(&arguments),
+        Verb::Schema => return check::schema(),
+        _ => {}
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(format!("cannot start the async runtime: {error}")))?;
+    let code = runtime.block_on(dispatch(verb));
+    // Tasks of a stopped node have nothing left to do; a blocked one must not hold the exit.
+    runtime.shutdown_background();
+    code
+}
+
+async fn dispatch(verb: Verb) -> Result<u8, Failure> {
+    match verb {
+        Verb::Up(arguments) => up::up(arguments).await,
+        Verb::Sync(arguments) => environment::sync(&arguments).await,
+        Verb::Console(arguments) => client::console(&arguments).await,
+        Verb::Down(arguments) => client::down(&arguments).await,
+        Verb::Status(arguments) => client::status::status(&arguments).await,
+        Verb::Tree(arguments) => client::status::tree(&arguments).await,
+        Verb::Call(arguments) => client::call::call(*arguments).await,
+        Verb::Restart(arguments) => client::act(synapse_api::ActionKind::Restart, &arguments).await,
+        Verb::Stop(arguments) => client::act(synapse_api::ActionKind::Stop, &arguments).await,
+        Verb::Start(arguments) => client::act(synapse_api::ActionKind::Start, &arguments).await,
+        Verb::Kill(arguments) => client::act(synapse_api::ActionKind::Kill, &arguments).await,
+        Verb::Logs(arguments) => client::feeds::logs(&arguments).await,
+        Verb::Events(arguments) => client::feeds::events(&arguments).await,
+        Verb::Inspect(arguments) => client::status::inspect(&arguments).await,
+        // Done before the runtime was started.
+        Verb::Check(_) | Verb::Schema => Ok(0),
+    }
+}

@@ -14,6 +14,7 @@ pub(crate) mod text;
 
 pub(crate) use choice::choice;
 pub(crate) use duration::Duration;
+pub use duration::parse_duration;
 pub(crate) use environment::{VariableName, Variables};
 pub(crate) use json::{JsonTable, SchemaSource};
 pub(crate) use list::List;

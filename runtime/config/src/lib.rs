@@ -32,6 +32,7 @@ pub use configuration::{
     Configuration, LogFormat, LogLevel, LogSettings, PythonSettings, RuntimeSettings,
     SessionLimits, Spawn,
 };
+pub use element::parse_duration;
 pub use finding::{ConfigErrors, Finding, Findings, Related};
 pub use load::{FILE_BYTES_MAX, Loaded, load, parse};
 pub use schema::schema;

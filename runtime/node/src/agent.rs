@@ -20,14 +20,12 @@ use tokio::time::Instant;
 
 use crate::agent::process::people;
 use crate::call::{Abandoned, Call};
-use crate::clock::timestamp;
 use crate::deadlines::Deadlines;
 use crate::handle::{RunId, RunOutcome};
 use crate::link::CancelReason;
 use crate::logs::LogBook;
 use crate::mailbox::Mailbox;
-use crate::session::Segment;
-use crate::view::{AgentDetail, AgentState, AgentView, ExitView, ReplicaView, Turn};
+use crate::view::{AgentDetail, AgentState, AgentView, ExitView, ReplicaView};
 
 /// Exits kept per agent.
 const EXITS_KEPT: usize = 20;
@@ -128,20 +126,6 @@ impl Agent {
             }
             CancelReason::Shutdown => self.stopped(),
         }
-    }
-
-    /// Closes the turn of a call's conversation, if it has one: what the agent gave is kept.
-    pub(crate) fn settle(&self, call: &Call, segment: Option<Segment>, output: Option<&Value>) {
-        let Some((lease, text)) = call.take_lease() else {
-            return;
-        };
-        let turn = Turn {
-            prompt: call.input.input.clone(),
-            answer: output.cloned().unwrap_or_else(|| Value::String(text)),
-            at: timestamp(),
-            partial: output.is_none(),
-        };
-        lease.commit(segment, turn);
     }
 
     /// Answers every call that waits, and every new one, with this fault.

@@ -15,7 +15,9 @@ use tokio::time::Instant;
 
 use crate::handle::{RunEvent, RunId, RunOutcome};
 use crate::link::LinkPort;
-use crate::session::Lease;
+use crate::clock::timestamp;
+use crate::session::{Lease, Segment};
+use crate::view::Turn;
 
 /// Chunks that a caller reads before the agent is told that it may send as many again. Half the
 /// first credit, so that an agent at full speed never waits for a grant.
@@ -175,6 +177,18 @@ impl Call {
         let mut state = self.state.lock();
         let lease = state.lease.take()?;
         Some((lease, std::mem::take(&mut state.text)))
+    }
+
+    /// Closes the turn of its conversation, if it has one: what the agent gave is kept.
+    pub(crate) fn settle(&self, segment: Option<Segment>, output: Option<&Value>) {
+        let Some((lease, text)) = self.take_lease() else { return };
+        let turn = Turn {
+            prompt: self.input.input.clone(),
+            answer: output.cloned().unwrap_or(Value::String(text)),
+            at: timestamp(),
+            partial: output.is_none(),
+        };
+        lease.commit(segment, turn);
     }
 
     pub(crate) fn is_finished(&self) -> bool {

@@ -130,7 +130,7 @@ impl Link {
             let grace = self.next_grace();
             tokio::select! {
                 biased;
-                read = read(&mut stdout, &mut decoder), if self.open => self.read(read, &mut decoder),
+                read = read(&mut stdout, &mut decoder), if self.open => self.read(&read, &mut decoder),
                 () = port.rung() => self.obey(&mut stdin),
                 () = writable(stdin.as_ref()), if self.outbox.waits() => {}
                 () = sleep_until(grace.unwrap_or_else(Instant::now)), if grace.is_some() => {
@@ -205,7 +205,7 @@ impl Link {
     }
 
     /// What a read gave: frames, or the end of the pipe.
-    fn read(&mut self, read: io::Result<usize>, decoder: &mut FrameDecoder<FromAgent>) {
+    fn read(&mut self, read: &io::Result<usize>, decoder: &mut FrameDecoder<FromAgent>) {
         match read {
             Ok(0) | Err(_) => {
                 self.open = false;

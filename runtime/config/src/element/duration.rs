@@ -59,6 +59,17 @@ pub(crate) fn check(node: &Node, min: u64) -> Result<Millis, Option<String>> {
     }
 }
 
+/// Parses `5s`, `250ms`, `2m` or `1h`, for whoever reads durations elsewhere, as on a command line.
+///
+/// # Errors
+/// What is wanted, and what to write instead where that can be guessed.
+pub fn parse_duration(text: &str) -> Result<Millis, String> {
+    parse(text).map_err(|guess| {
+        let wanted = Duration::<0>::wanted();
+        guess.map_or_else(|| format!("{wanted} is wanted"), |guess| format!("{wanted} is wanted: {guess}"))
+    })
+}
+
 /// Parses `"5s"`; the error is what to write instead, where that can be guessed.
 pub(crate) fn parse(text: &str) -> Result<Millis, Option<String>> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();

@@ -164,7 +164,7 @@ impl Actor for AgentProcess {
             process: None,
             traceback: None,
         };
-        state.publish(EventKind::AgentStarting, "starting".to_owned());
+        state.publish(EventKind::AgentStarting, "starting");
         tokio::spawn(spawn(
             Arc::clone(&state.node),
             Arc::clone(&state.agent),
@@ -335,7 +335,7 @@ impl State {
         let took = self.began.elapsed();
         self.agent.became_ready(self.replica, took);
         self.node.changed();
-        self.publish(EventKind::AgentReady, format!("ready in {}", people(took)));
+        self.publish(EventKind::AgentReady, &format!("ready in {}", people(took)));
         if let Some(events) = &self.events {
             events.started();
         }
@@ -437,9 +437,9 @@ impl State {
         self.node.changed();
     }
 
-    fn publish(&self, kind: EventKind, what: String) {
+    fn publish(&self, kind: EventKind, what: &str) {
         let data = json!({ "replica": self.replica, "pid": self.agent.present(self.replica).1 });
-        let happening = Happening::new(kind, self.line(&what)).data(data);
+        let happening = Happening::new(kind, self.line(what)).data(data);
         self.node
             .events
             .publish(happening.agent(&self.agent.name, Some(self.incarnation)));

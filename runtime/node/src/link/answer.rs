@@ -39,12 +39,12 @@ impl Link {
             && let Err(message) = self.check_output(&result.output)
         {
             let fault = Fault::new(FaultCode::OutputInvalid, message);
-            self.agent.settle(&call, None, None);
+            call.settle(None, None);
             self.agent.finish(&call, Err(fault));
             return;
         }
         let segment = segment(result.new_messages, result.message_count);
-        self.agent.settle(&call, segment, Some(&result.output));
+        call.settle(segment, Some(&result.output));
         let outcome = RunOutcome {
             run: call.id,
             agent: std::sync::Arc::clone(&call.agent),
@@ -61,7 +61,7 @@ impl Link {
             return;
         };
         let segment = segment(frame.new_messages.clone(), frame.message_count);
-        self.agent.settle(&running.call, segment, None);
+        running.call.settle(segment, None);
         self.agent.finish(&running.call, Err(fault_of(frame)));
     }
 
@@ -156,7 +156,7 @@ impl Link {
             .map(|running| running.call.id.to_string())
             .collect();
         for running in begun {
-            self.agent.settle(&running.call, None, None);
+            running.call.settle(None, None);
             self.agent.finish(&running.call, Err(death.fault.clone()));
         }
         self.note_in_flight();

@@ -136,8 +136,8 @@ impl State {
     /// Drops the longest idle until the limits hold; never one in use.
     fn shrink(&mut self, count_max: usize, bytes_max: usize) {
         while self.sessions.len() > count_max || self.bytes > bytes_max {
-            let idle = |id: &&Box<str>| self.sessions.get(*id).is_some_and(|one| !one.in_use);
-            let Some(oldest) = self.order.values().find(idle).cloned() else {
+            let idle = |id: &str| self.sessions.get(id).is_some_and(|one| !one.in_use);
+            let Some(oldest) = self.order.values().find(|id| idle(id)).cloned() else {
                 return;
             };
             tracing::info!(session = %oldest, "dropped the longest idle conversation: limit reached");

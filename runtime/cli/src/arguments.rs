@@ -1,0 +1,250 @@
+//! The command line. Every flag has a `SYNAPSE_` variable; a flag wins over its variable.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use serde_json::{Map, Value};
+
+/// Runs Python AI agents the way OTP runs processes. No verb means `up`.
+#[derive(Debug, Parser)]
+#[command(name = "synapse", version, max_term_width = 100, args_conflicts_with_subcommands = true)]
+#[command(after_help = "Exit codes: 0 done, 1 agent failed, 2 usage, 65 wrong input or name, \
+    69 no node or no Python environment, 70 the tree gave up, 75 try again, 78 configuration, \
+    124 deadline, 130 cancelled.")]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) verb: Option<Verb>,
+    #[command(flatten)]
+    pub(crate) up: UpArguments,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Start the tree of supervision.toml, with a console
+    #[command(visible_alias = "run")]
+    Up(UpArguments),
+    /// Check supervision.toml: every mistake at once, and what may surprise
+    Check(CheckArguments),
+    /// Build the Python environment alone
+    Sync(SyncArguments),
+    /// Print the JSON Schema of supervision.toml
+    Schema,
+    /// Attach a console to the running node
+    Console(PlaceArguments),
+    /// Stop the running node
+    Down(DownArguments),
+    /// Show agents and supervisors
+    #[command(visible_alias = "ps")]
+    Status(StatusArguments),
+    /// Show the supervision tree
+    Tree(PlaceArguments),
+    /// Show everything that is known of one agent
+    Inspect(InspectArguments),
+    /// Call an agent and print its answer
+    Call(Box<CallArguments>),
+    /// Stop and start agents (names, globs, or a supervisor for its subtree)
+    Restart(TargetArguments),
+    /// Stop agents until they are started again
+    Stop(TargetArguments),
+    /// Start agents that are stopped or failed
+    Start(TargetArguments),
+    /// Send SIGKILL to agents' processes, to see them come back
+    Kill(TargetArguments),
+    /// Print an agent's log
+    Logs(LogArguments),
+    /// Print what happened in the node
+    Events(EventArguments),
+}
+
+/// Which node, and where.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct PlaceArguments {
+    /// The configuration
+    #[arg(long, value_name = "FILE", env = "SYNAPSE_CONFIG", default_value = "supervision.toml")]
+    pub(crate) config: PathBuf,
+    /// Where the node keeps its socket and logs [default: .synapse beside the configuration]
+    #[arg(long, value_name = "DIR", env = "SYNAPSE_DATA_DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+}
+
+/// `up`.
+#[derive(Debug, Args)]
+pub(crate) struct UpArguments {
+    #[command(flatten)]
+    pub(crate) place: PlaceArguments,
+    /// Run without a console, until a signal or `synapse down`
+    #[arg(long, env = "SYNAPSE_NO_CONSOLE")]
+    pub(crate) no_console: bool,
+    /// Never install: fail where the Python environment is not there
+    #[arg(long, env = "SYNAPSE_FROZEN")]
+    pub(crate) frozen: bool,
+}
+
+/// `check`.
+#[derive(Debug, Args)]
+pub(crate) struct CheckArguments {
+    /// The configuration
+    #[arg(long, value_name = "FILE", env = "SYNAPSE_CONFIG", default_value = "supervision.toml")]
+    pub(crate) config: PathBuf,
+    /// Print JSON
+    #[arg(long, env = "SYNAPSE_JSON")]
+    pub(crate) json: bool,
+}
+
+/// `sync`.
+#[derive(Debug, Args)]
+pub(crate) struct SyncArguments {
+    /// The configuration
+    #[arg(long, value_name = "FILE", env = "SYNAPSE_CONFIG", default_value = "supervision.toml")]
+    pub(crate) config: PathBuf,
+    /// Print JSON
+    #[arg(long, env = "SYNAPSE_JSON")]
+    pub(crate) json: bool,
+}
+
+/// `down`.
+#[derive(Debug, Args)]
+pub(crate) struct DownArguments {
+    #[command(flatten)]
+    pub(crate) place: PlaceArguments,
+    /// How long to wait for the node's end
+    #[arg(long, value_name = "TIME", env = "SYNAPSE_TIMEOUT", default_value = "60s", value_parser = duration)]
+    pub(crate) timeout: Duration,
+}
+
+/// `status`.
+#[derive(Debug, Args)]
+pub(crate) struct StatusArguments {
+    #[command(flatten)]
+    pub(crate) place: PlaceArguments,
+    /// Wait until every agent is ready or down for good
+    #[arg(long, env = "SYNAPSE_WAIT")]
+    pub(crate) wait: bool,
+    /// How long to wait
+    #[arg(long, value_name = "TIME", env = "SYNAPSE_TIMEOUT", default_value = "60s", value_parser = duration)]
+    pub(crate) timeout: Duration,
+    /// Print JSON
+    #[arg(long, env = "SYNAPSE_JSON")]
+    pub(crate) json: bool,
+}
+
+/// `inspect`.
+#[derive(Debug, Args)]
+pub(crate) struct InspectArguments {
+    #[command(flatten)]
+    pub(crate) place: PlaceArguments,
+    /// The agent
+    pub(crate) agent: String,
+    /// Print JSON
+    #[arg(long, env = "SYNAPSE_JSON")]
+    pub(crate) json: bool,
+}
+
+/// `restart`, `stop`, `start`, `kill`.
+#[derive(Debug, Args)]
+pub(crate) struct TargetArguments {
+    #[command(flatten)]
+    pub(crate) place: PlaceArguments,
+    /// Agents: names, globs, or a supervisor for its subtree
+    #[arg(required = true, value_name = "AGENT")]
+    pub(crate) targets: Vec<String>,
+    /// Print JSON
+    #[arg(long, env = "SYNAPSE_JSON")]
+    pub(crate) json: bool,
+}
+
+/// `logs`.
+#[derive(Debug, Args)]
+pub(crate) struct LogArguments {
+    #[command(flatten)]
+    pub(crate) place: PlaceArguments,
+    /// The agent
+    pub(crate) agent: String,
+    /// Go on with lines as they come
+    #[arg(short, long, env = "SYNAPSE_FOLLOW")]
+    pub(crate) follow: bool,
+    /// The log of the incarnation before
+    #[arg(long, env = "SYNAPSE_PREVIOUS", conflicts_with = "follow")]
+    pub(crate) previous: bool,
+    /// The last so many lines
+    #[arg(long, value_name = "N", env = "SYNAPSE_TAIL")]
+    pub(crate) tail: Option<usize>,
+    /// Print JSON lines
+    #[arg(long, env = "SYNAPSE_JSON")]
+    pub(crate) json: bool,
+}
+
+/// `events`.
+#[derive(Debug, Args)]
+pub(crate) struct EventArguments {
+    #[command(flatten)]
+    pub(crate) place: PlaceArguments,
+    /// Go on with events as they come
+    #[arg(short, long, env = "SYNAPSE_FOLLOW")]
+    pub(crate) follow: bool,
+    /// The last so many events
+    #[arg(long, value_name = "N", env = "SYNAPSE_TAIL")]
+    pub(crate) tail: Option<usize>,
+    /// Print JSON lines
+    #[arg(long, env = "SYNAPSE_JSON")]
+    pub(crate) json: bool,
+}
+
+/// `call`.
+#[derive(Debug, Args)]
+pub(crate) struct CallArguments {
+    #[command(flatten)]
+    pub(crate) place: PlaceArguments,
+    /// The agent
+    pub(crate) agent: String,
+    /// The prompt; `-` or nothing reads standard input
+    #[arg(conflicts_with = "input")]
+    pub(crate) prompt: Option<String>,
+    /// Continue (or begin) the conversation of this id
+    #[arg(long, value_name = "ID", env = "SYNAPSE_SESSION", conflicts_with = "history")]
+    pub(crate) session: Option<String>,
+    /// Dependencies as JSON
+    #[arg(long, value_name = "JSON", env = "SYNAPSE_DEPS", value_parser = json)]
+    pub(crate) deps: Option<Value>,
+    /// The input as JSON, in place of a prompt
+    #[arg(long, value_name = "JSON", env = "SYNAPSE_INPUT", value_parser = json)]
+    pub(crate) input: Option<Value>,
+    /// A file with the messages before this call, a JSON list
+    #[arg(long, value_name = "FILE", env = "SYNAPSE_HISTORY")]
+    pub(crate) history: Option<PathBuf>,
+    /// Another model for this call
+    #[arg(long, value_name = "M", env = "SYNAPSE_MODEL")]
+    pub(crate) model: Option<String>,
+    /// Model settings for this call, a JSON object
+    #[arg(long, value_name = "JSON", env = "SYNAPSE_SETTINGS", value_parser = object)]
+    pub(crate) settings: Option<Map<String, Value>>,
+    /// Instructions for this call
+    #[arg(long, value_name = "TEXT", env = "SYNAPSE_INSTRUCTIONS")]
+    pub(crate) instructions: Option<String>,
+    /// Print the answer as it comes
+    #[arg(long, env = "SYNAPSE_STREAM")]
+    pub(crate) stream: bool,
+    /// The longest that queue and run may take [default: the agent's call_timeout]
+    #[arg(long, value_name = "TIME", env = "SYNAPSE_TIMEOUT", value_parser = duration)]
+    pub(crate) timeout: Option<Duration>,
+    /// Print JSON: one object, or with --stream one line per event
+    #[arg(long, env = "SYNAPSE_JSON")]
+    pub(crate) json: bool,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    synapse_config::parse_duration(text).map(Duration::from)
+}
+
+fn json(text: &str) -> Result<Value, String> {
+    serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))
+}
+
+fn object(text: &str) -> Result<Map<String, Value>, String> {
+    match json(text)? {
+        Value::Object(object) => Ok(object),
+        other => Err(format!("a JSON object is wanted, this is {other}")),
+    }
+}

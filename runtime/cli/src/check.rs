@@ -1,0 +1,55 @@
+//! `synapse check` and `synapse schema`: the configuration alone, without a node.
+
+use std::io::{IsTerminal, Write};
+
+use serde_json::json;
+use synapse_api::ExitCode;
+
+use crate::arguments::CheckArguments;
+use crate::failure::Failure;
+
+/// Every mistake at once, and what may surprise. Exits 0 also with warnings.
+pub(crate) fn check(arguments: &CheckArguments) -> Result<u8, Failure> {
+    let loaded = synapse_config::load(&arguments.config);
+    if arguments.json {
+        let (ok, findings) = match &loaded {
+            Ok(loaded) => (true, json!(loaded.warnings.list())),
+            Err(errors) => (false, json!(errors.list())),
+        };
+        print_line(&json!({ "schema": 1, "ok": ok, "findings": findings }).to_string())?;
+        return Ok(if ok { 0 } else { ExitCode::Configuration.code() });
+    }
+    let loaded = loaded.map_err(|errors| Failure::configuration(&errors))?;
+    if !loaded.warnings.is_empty() {
+        let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        // A closed stderr must not change the verdict.
+        drop(writeln!(std::io::stderr(), "{}", loaded.warnings.render(colour)));
+    }
+    let tree = &loaded.configuration.tree;
+    print_line(&format!(
+        "{}: {} agents, {} supervisors: good",
+        arguments.config.display(),
+        tree.agents.len(),
+        tree.supervisors.len(),
+    ))?;
+    Ok(0)
+}
+
+/// The JSON Schema of supervision.toml.
+pub(crate) fn schema() -> Result<u8, Failure> {
+    let schema = serde_json::to_string_pretty(&synapse_config::schema())
+        .map_err(|error| Failure::new(format!("cannot print the schema: {error}")))?;
+    print_line(&schema)?;
+    Ok(0)
+}
+
+/// On stdout. A reader that went away (`synapse schema | head`) is no failure worth words.
+pub(crate) fn print_line(line: &str) -> Result<(), Failure> {
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{line}")
+        .and_then(|()| stdout.flush())
+        .map_err(|error| match error.kind() {
+            std::io::ErrorKind::BrokenPipe => Failure::new(""),
+            _ => Failure::new(format!("cannot write to stdout: {error}")),
+        })
+}

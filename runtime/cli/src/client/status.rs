@@ -1,0 +1,62 @@
+//! `synapse status`, `tree` and `inspect`.
+
+use synapse_api::{ExitCode, Status};
+use synapse_console::{Surroundings, render, terminal_cells};
+use tokio::time::Instant;
+
+use crate::arguments::{InspectArguments, PlaceArguments, StatusArguments};
+use crate::check::print_line;
+use crate::client::{connect_until, fail};
+use crate::failure::Failure;
+use crate::place::connect;
+
+/// `synapse status`: 0 where all agents are ready, 1 where some are not (with `--wait` only).
+pub(crate) async fn status(arguments: &StatusArguments) -> Result<u8, Failure> {
+    let status = if arguments.wait {
+        let deadline = Instant::now() + arguments.timeout;
+        let client = connect_until(&arguments.place, deadline).await?;
+        let left = deadline.saturating_duration_since(Instant::now());
+        match client.status_settled(left).await {
+            Ok(status) => status,
+            Err(error) => return fail(error, None, arguments.json),
+        }
+    } else {
+        connect(&arguments.place).await?.status().await?
+    };
+    show(&status, arguments.json)?;
+    let ready = status.agents.iter().all(|agent| agent.state == "ready");
+    let failed = arguments.wait && !ready;
+    Ok(if failed { ExitCode::Failure.code() } else { 0 })
+}
+
+fn show(status: &Status, json: bool) -> Result<(), Failure> {
+    if json {
+        let text = serde_json::to_string(status)
+            .map_err(|error| Failure::new(format!("cannot print the status: {error}")))?;
+        return print_line(&text);
+    }
+    print_line(&render::status(status, terminal_cells(), Surroundings::detect().palette))
+}
+
+/// `synapse tree`.
+pub(crate) async fn tree(arguments: &PlaceArguments) -> Result<u8, Failure> {
+    let status = connect(arguments).await?.status().await?;
+    print_line(&render::tree(&status, terminal_cells(), Surroundings::detect().palette))?;
+    Ok(0)
+}
+
+/// `synapse inspect AGENT`.
+pub(crate) async fn inspect(arguments: &InspectArguments) -> Result<u8, Failure> {
+    let detail = match connect(&arguments.place).await?.agent(&arguments.agent).await {
+        Ok(detail) => detail,
+        Err(error) => return fail(error, Some(&arguments.agent), arguments.json),
+    };
+    let text = if arguments.json {
+        serde_json::to_string(&detail)
+            .map_err(|error| Failure::new(format!("cannot print the agent: {error}")))?
+    } else {
+        render::inspect(&detail, terminal_cells(), Surroundings::detect().palette)
+    };
+    print_line(&text)?;
+    Ok(0)
+}

@@ -1,0 +1,126 @@
+//! The runtime's own log: a bounded, rotated file in the data directory, and stderr where there is
+//! no console.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use synapse_config::{LogFormat, LogLevel, LogSettings};
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry};
+
+/// The log file in the data directory.
+const LOG_FILE: &str = "synapse.log";
+
+/// Begins to log. `RUST_LOG` wins over the configured level.
+pub(crate) fn begin(data_dir: &Path, settings: LogSettings, stderr: bool) -> io::Result<()> {
+    let file = RotatedFile::open(data_dir.join(LOG_FILE), settings)?;
+    let file = tracing_subscriber::fmt::layer().json().with_writer(file).with_filter(filter(settings));
+    let console = stderr.then(|| {
+        let terminal = io::stderr().is_terminal();
+        let json = match settings.format {
+            Some(format) => format == LogFormat::Json,
+            None => !terminal,
+        };
+        let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(terminal);
+        let layer: Box<dyn Layer<Registry> + Send + Sync> = if json {
+            Box::new(layer.json().with_filter(filter(settings)))
+        } else {
+            Box::new(layer.with_filter(filter(settings)))
+        };
+        layer
+    });
+    // The only subscriber of this process.
+    Registry::default().with(console).with(file).try_init().map_err(io::Error::other)
+}
+
+fn filter(settings: LogSettings) -> EnvFilter {
+    let level = match settings.level {
+        LogLevel::Trace => LevelFilter::TRACE,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Warning => LevelFilter::WARN,
+        LogLevel::Error => LevelFilter::ERROR,
+    };
+    // Actors' own life is no news to an operator.
+    let quiet = "ractor=warn,hyper=warn";
+    let configured = format!("{level},{quiet}");
+    EnvFilter::try_from_default_env().unwrap_or_else(|_unset| EnvFilter::new(configured))
+}
+
+/// A log file that makes room for a new one when it is full: `synapse.log`, `synapse.log.1`, …
+#[derive(Clone, Debug)]
+struct RotatedFile {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug)]
+struct State {
+    path: PathBuf,
+    file: File,
+    bytes: u64,
+    settings: LogSettings,
+}
+
+impl RotatedFile {
+    fn open(path: PathBuf, settings: LogSettings) -> io::Result<Self> {
+        let file = append(&path)?;
+        let bytes = file.metadata()?.len();
+        Ok(Self { state: Arc::new(Mutex::new(State { path, file, bytes, settings })) })
+    }
+}
+
+impl Write for RotatedFile {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let length = u64::try_from(line.len()).unwrap_or(u64::MAX);
+        if state.bytes > 0 && state.bytes.saturating_add(length) > state.settings.file_bytes_max {
+            state.rotate()?;
+        }
+        state.file.write_all(line)?;
+        state.bytes = state.bytes.saturating_add(length);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).file.flush()
+    }
+}
+
+impl<'a> MakeWriter<'a> for RotatedFile {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+impl State {
+    fn rotate(&mut self) -> io::Result<()> {
+        let numbered = |number: usize| {
+            let mut name = self.path.as_os_str().to_owned();
+            name.push(format!(".{number}"));
+            PathBuf::from(name)
+        };
+        for number in (1..self.settings.files_max.saturating_sub(1)).rev() {
+            // One that is not there need not be moved.
+            std::fs::rename(numbered(number), numbered(number + 1)).ok();
+        }
+        if self.settings.files_max > 1 {
+            std::fs::rename(&self.path, numbered(1))?;
+        } else {
+            std::fs::remove_file(&self.path)?;
+        }
+        self.file = append(&self.path)?;
+        self.bytes = 0;
+        Ok(())
+    }
+}
+
+fn append(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).append(true).open(path)
+}

@@ -1,0 +1,267 @@
+//! `synapse up`: configuration, environment, node, control socket and console, in that order; and
+//! the ordered stop of all of them.
+
+mod launcher;
+mod stdin;
+
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use synapse_api::{Client, ExitCode};
+use synapse_config::Configuration;
+use synapse_console::{ConsoleEnd, ConsoleOptions, Place, Surroundings, render, terminal_cells};
+use synapse_core::spec::TreeSpec;
+use synapse_environment::Install;
+use synapse_gateway::{DataDirLock, Gateway};
+use synapse_node::{NodeEnd, NodeHandle, NodeSettings};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Instant;
+
+use crate::arguments::UpArguments;
+use crate::environment;
+use crate::failure::{Failure, report_chain};
+use crate::logging;
+use stdin::Stdin;
+
+/// The schema of supervision.toml in the data directory, for editors.
+const SCHEMA_FILE: &str = "supervision.schema.json";
+/// The lines that were typed in the console.
+const HISTORY_FILE: &str = "history";
+/// The tree is shown as it stands after this long, ready or not.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// Runs the tree until it is told to stop, or gives up.
+pub(crate) async fn up(arguments: UpArguments) -> Result<u8, Failure> {
+    let started = Instant::now();
+    let mut signals = Signals::listen()?;
+    let stdin = if arguments.no_console { Stdin::Nobody } else { Stdin::look() };
+    let config = &arguments.place.config;
+    let loaded = synapse_config::load(config).map_err(|e| Failure::configuration(&e))?;
+    let mut configuration = loaded.configuration;
+    if let Some(data_dir) = &arguments.place.data_dir {
+        configuration.runtime.data_dir = absolute(data_dir)?;
+    }
+    let lock = prepare_data_dir(&configuration)?;
+    let data_dir = lock.data_dir().to_owned();
+    logging::begin(&data_dir, configuration.runtime.log, stdin == Stdin::Nobody)
+        .map_err(|error| Failure::new(format!("cannot log into {}: {error}", data_dir.display())))?;
+    let screen = Screen::new(stdin);
+    screen.print(&render::header(
+        env!("CARGO_PKG_VERSION"),
+        &config.display().to_string(),
+        &shown(&configuration.runtime.data_dir),
+        screen.look.palette,
+    ));
+    let install = if arguments.frozen { Install::Never } else { Install::WhenNeeded };
+    let prepared = tokio::select! {
+        prepared = environment::prepare(&configuration.folder, &configuration.python, install) => prepared?,
+        signal = signals.next() => return Ok(128 + signal),
+    };
+    screen.print(&environment::line(&prepared));
+    let settings = node_settings(&configuration, launcher::launcher(&configuration, &prepared));
+    let node = NodeHandle::begin(settings).map_err(|error| Failure::new(report_chain(&error)))?;
+    let gateway = synapse_gateway::serve(node.clone(), lock)
+        .map_err(|error| Failure::new(report_chain(&error)))?;
+    let session = Session { node, screen, data_dir, started, tree: configuration.tree };
+    let end = session.run(&mut signals, stdin).await;
+    finish(&session.node, gateway, &mut signals, end).await
+}
+
+fn absolute(path: &Path) -> Result<std::path::PathBuf, Failure> {
+    std::path::absolute(path)
+        .map_err(|error| Failure::new(format!("{}: {error}", path.display())).exit(ExitCode::Usage))
+}
+
+/// The data directory is this node's from here on.
+fn prepare_data_dir(configuration: &Configuration) -> Result<DataDirLock, Failure> {
+    let settings = &configuration.runtime;
+    let lock = DataDirLock::acquire(&settings.data_dir, settings.node.as_str())
+        .map_err(|error| Failure::new(report_chain(&error)).exit(ExitCode::Unavailable))?;
+    let schema = serde_json::to_string_pretty(&synapse_config::schema()).unwrap_or_default();
+    let file = lock.data_dir().join(SCHEMA_FILE);
+    if std::fs::read_to_string(&file).ok().as_ref() != Some(&schema)
+        && let Err(error) = std::fs::write(&file, schema)
+    {
+        return Err(Failure::new(format!("cannot write {}: {error}", file.display())));
+    }
+    Ok(lock)
+}
+
+fn node_settings(configuration: &Configuration, launcher: synapse_node::Launcher) -> NodeSettings {
+    let runtime = &configuration.runtime;
+    let bytes = usize::try_from(runtime.sessions.bytes_max).unwrap_or(usize::MAX);
+    NodeSettings {
+        // Any number will do: it spreads restarts that would otherwise fall together.
+        seed: u64::from(std::process::id()),
+        ..NodeSettings::new(runtime.node.as_str(), configuration.tree.clone(), launcher)
+    }
+    .sessions_in_memory(runtime.sessions.count_max, bytes)
+}
+
+/// The data directory as one would name it from here.
+fn shown(data_dir: &Path) -> String {
+    let here = std::env::current_dir().ok();
+    let relative = here.and_then(|here| data_dir.strip_prefix(here).ok().map(Path::to_owned));
+    relative.unwrap_or_else(|| data_dir.to_owned()).display().to_string()
+}
+
+/// How the running part ended.
+enum End {
+    /// Somebody asked for it: Ctrl-D, the end of a script, `down`. The code to exit with.
+    Asked(u8),
+    /// By this signal.
+    Signal(u8),
+    /// The node itself.
+    Node(NodeEnd),
+}
+
+/// A node that runs, and the terminal in front of it.
+struct Session {
+    node: NodeHandle,
+    screen: Screen,
+    data_dir: std::path::PathBuf,
+    started: Instant,
+    tree: TreeSpec,
+}
+
+impl Session {
+    async fn run(&self, signals: &mut Signals, stdin: Stdin) -> End {
+        tokio::select! {
+            end = self.node.ended() => return End::Node(end),
+            signal = signals.next() => return End::Signal(signal),
+            // The tree is shown as it stands, also when it did not come up in time.
+            _ = self.node.wait_settled(SETTLE_TIMEOUT) => {}
+        }
+        let client = match Client::connect(&self.data_dir).await {
+            Ok(client) => client,
+            // The node has ended in this moment.
+            Err(_) => return End::Node(self.node.ended().await),
+        };
+        if stdin != Stdin::Script {
+            self.show_tree(&client).await;
+        }
+        if stdin == Stdin::Nobody {
+            return tokio::select! {
+                end = self.node.ended() => End::Node(end),
+                signal = signals.next() => End::Signal(signal),
+            };
+        }
+        self.console(client, stdin).await
+    }
+
+    async fn show_tree(&self, client: &Client) {
+        let Ok(status) = client.status().await else { return };
+        let palette = self.screen.look.palette;
+        self.screen.print(&render::tree(&status, self.screen.cells, palette));
+        let ready = render::readiness(&status, self.started.elapsed(), palette);
+        if self.screen.look.typed && self.screen.on {
+            let first = self.tree.start_order().first().map(|name| name.as_str().to_owned());
+            let invitation = render::invitation(first.as_deref(), Place::Own.leaving());
+            self.screen.print(&format!("{ready} {invitation}"));
+        } else {
+            self.screen.print(&ready);
+        }
+    }
+
+    async fn console(&self, client: Client, stdin: Stdin) -> End {
+        let history_file = (stdin == Stdin::Person).then(|| self.data_dir.join(HISTORY_FILE));
+        let options = ConsoleOptions { place: Place::Own, history_file };
+        tokio::select! {
+            biased;
+            // Dropping the console restores the terminal.
+            end = self.node.ended() => End::Node(end),
+            end = synapse_console::run(options, client) => match end {
+                Ok(ConsoleEnd::Left { exit }) => End::Asked(exit),
+                Ok(ConsoleEnd::Signalled(signal)) => {
+                    End::Signal(u8::try_from(signal).unwrap_or(u8::MAX))
+                }
+                Ok(ConsoleEnd::NodeGone) => End::Node(self.node.ended().await),
+                Err(error) => {
+                    Failure::new(report_chain(&error)).print();
+                    End::Asked(error.exit_code().code())
+                }
+            },
+        }
+    }
+}
+
+/// Stops the tree in order, and says what the whole program exits with.
+async fn finish(
+    node: &NodeHandle,
+    gateway: Gateway,
+    signals: &mut Signals,
+    end: End,
+) -> Result<u8, Failure> {
+    node.shutdown();
+    tokio::select! {
+        _ = node.ended() => {}
+        // A second signal is meant: the processes of agents die with this one.
+        signal = signals.next() => return Ok(128_u8.saturating_add(signal)),
+    }
+    gateway.close().await;
+    match end {
+        End::Asked(code) => Ok(code),
+        // What was asked for by a signal is a success, as for any service.
+        End::Signal(_) => Ok(0),
+        End::Node(NodeEnd::Stopped) => Ok(0),
+        End::Node(NodeEnd::StartFailed { path, reason }) => {
+            let text = format!("the tree did not start: {path} {reason}");
+            Err(Failure::new(text).exit(ExitCode::Escalated))
+        }
+        End::Node(NodeEnd::Escalated { message }) => {
+            let failure = Failure::new(message).exit(ExitCode::Escalated);
+            Err(failure.help("the log in the data directory has the crash reports"))
+        }
+    }
+}
+
+/// The signals that end the program in order.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Failure> {
+        let listen = |kind| {
+            signal(kind).map_err(|error| Failure::new(format!("cannot watch signals: {error}")))
+        };
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            hangup: listen(SignalKind::hangup())?,
+        })
+    }
+
+    /// The number of the next one.
+    async fn next(&mut self) -> u8 {
+        tokio::select! {
+            _ = self.interrupt.recv() => 2,
+            _ = self.terminate.recv() => 15,
+            _ = self.hangup.recv() => 1,
+        }
+    }
+}
+
+/// Where the opening lines go: stdout with a console, nowhere for a script.
+struct Screen {
+    on: bool,
+    look: Surroundings,
+    cells: usize,
+}
+
+impl Screen {
+    fn new(stdin: Stdin) -> Self {
+        Self { on: stdin != Stdin::Script, look: Surroundings::detect(), cells: terminal_cells() }
+    }
+
+    /// A closed stdout does not keep a node from running.
+    fn print(&self, text: &str) {
+        if self.on {
+            let mut stdout = std::io::stdout().lock();
+            drop(writeln!(stdout, "{text}").and_then(|()| stdout.flush()));
+        }
+    }
+}
