@@ -150,7 +150,7 @@ impl Composer {
     fn greeting(&self, status: &synapse_api::Status) -> String {
         let first = status.agents.first().map(|agent| agent.name.as_str());
         let invitation = render::invitation(first, self.look.place.leaving());
-        format!("{} {invitation}", render::attached(status))
+        format!("{}\n{invitation}", render::attached(status))
     }
 }
 

@@ -9,6 +9,7 @@ use std::hash::{BuildHasher, Hasher};
 use std::io;
 use std::time::Duration;
 
+use rustix::process::{Signal, kill_current_process_group};
 use synapse_api::{Client, Status};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
@@ -29,6 +30,8 @@ const EVENTS_WAITING_MAX: usize = 64;
 /// The longest that the end of the process waits for a console that was given up to leave the
 /// terminal.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
+/// The longest that Ctrl-Z takes to stop the process.
+const STOP_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// Runs a console until it ends. Dropping the future ends it and restores the terminal.
 ///
@@ -98,7 +101,7 @@ async fn converse(options: ConsoleOptions, client: Client) -> Result<ConsoleEnd,
     let began = Instant::now();
     let (mut machine, mut actions) = begin(&options, surroundings, &status);
     loop {
-        match shell.perform(actions) {
+        match shell.perform(actions).await {
             Ok(None) => {}
             Ok(Some(end)) => return Ok(end),
             Err(error) => return Ok(ConsoleEnd::Signalled(output_lost(&error))),
@@ -214,7 +217,7 @@ impl Shell {
         }
     }
 
-    fn perform(&mut self, actions: Vec<Action>) -> io::Result<Option<ConsoleEnd>> {
+    async fn perform(&mut self, actions: Vec<Action>) -> io::Result<Option<ConsoleEnd>> {
         if actions
             .iter()
             .any(|action| matches!(action, Action::End(_)))
@@ -229,12 +232,12 @@ impl Shell {
                 self.screen.end_line(false)?;
                 return Ok(Some(end));
             }
-            self.act(action)?;
+            self.act(action).await?;
         }
         Ok(None)
     }
 
-    fn act(&mut self, action: Action) -> io::Result<()> {
+    async fn act(&mut self, action: Action) -> io::Result<()> {
         match action {
             Action::Read { agent } => self.read(agent)?,
             Action::Show(view) => self.show(view)?,
@@ -254,7 +257,7 @@ impl Shell {
             Action::Forget { session } => self.tasks.forget(session),
             Action::LookAfter { event, session } => self.tasks.look_after(event, session),
             Action::FollowEvents => self.tasks.feed(None),
-            Action::Suspend => self.suspend()?,
+            Action::Suspend => self.suspend().await?,
             // `perform` has returned with it.
             Action::End(_) => {}
         }
@@ -299,12 +302,16 @@ impl Shell {
     }
 
     /// Ctrl-Z: the whole job stops, with its terminal as it was, until it is continued.
-    fn suspend(&mut self) -> io::Result<()> {
+    async fn suspend(&mut self) -> io::Result<()> {
         let Some(terminal) = &self.terminal else {
             return Ok(());
         };
+        let mut continued = signal(SignalKind::from_raw(Signal::CONT.as_raw()))?;
         terminal.restore()?;
-        rustix::process::kill_current_process_group(rustix::process::Signal::TSTP)?;
+        kill_current_process_group(Signal::TSTP)?;
+        // The signal may stop the process a moment after it was sent. A job that nobody could
+        // continue is not stopped at all, hence the limit; it stands still while the process does.
+        let _either = tokio::time::timeout(STOP_TIMEOUT, continued.recv()).await;
         terminal.quiet()
     }
 }

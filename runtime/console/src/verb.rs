@@ -130,14 +130,14 @@ pub const VERBS: &[VerbRow] = &[
         name: "call",
         operands: &[Operand::Agent, Operand::Text],
         arguments: "AGENT TEXT",
-        about: "send one message to an agent and stay with the current one",
+        about: "send one message to another agent",
         more: "The message belongs to this console's conversation with that agent.",
         ..PLAIN
     },
     VerbRow {
         verb: Verb::New,
         name: "new",
-        about: "begin a fresh conversation with the current agent",
+        about: "begin a fresh conversation",
         more: "The agent forgets what was said; its process goes on.",
         ..PLAIN
     },
@@ -158,7 +158,7 @@ pub const VERBS: &[VerbRow] = &[
     VerbRow {
         verb: Verb::Status,
         name: "status",
-        about: "one line per agent: state, process, restarts, load",
+        about: "one line per agent: state, process, load",
         more: "The reason of the last exit stands beside an agent that is not ready.",
         ..PLAIN
     },
@@ -167,7 +167,7 @@ pub const VERBS: &[VerbRow] = &[
         name: "inspect",
         operands: &[Operand::Agent],
         arguments: "AGENT",
-        about: "everything about one agent, its last exits with their evidence too",
+        about: "everything about one agent, its last crash too",
         more: "Shows the manifest, the limits, and the traceback of the last crash.",
         ..PLAIN
     },
@@ -213,7 +213,7 @@ pub const VERBS: &[VerbRow] = &[
         name: "start",
         operands: &[Operand::Targets],
         arguments: "AGENT...",
-        about: "start agents that were stopped or that failed",
+        about: "start agents that were stopped or failed",
         more: "Takes names, globs and supervisors.",
         ..PLAIN
     },
@@ -222,7 +222,7 @@ pub const VERBS: &[VerbRow] = &[
         name: "kill",
         operands: &[Operand::Targets],
         arguments: "AGENT...",
-        about: "send SIGKILL to an agent's process, to see it come back",
+        about: "SIGKILL an agent's process, to see it come back",
         more: "To its supervisor this is a crash, and counts as one.",
         ..PLAIN
     },

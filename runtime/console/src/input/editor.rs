@@ -55,7 +55,7 @@ impl Editor {
             style: dim,
             command: None,
         };
-        let menu = ColumnarMenu::default().with_name(MENU).with_marker("");
+        let menu = ColumnarMenu::default().with_name(MENU).with_marker("> ");
         let highlighter = VerbHighlighter {
             colours,
             empty: Arc::clone(&empty),

@@ -4,7 +4,7 @@ use serde_json::Value;
 use synapse_api::{Fault, RunResult, SessionView, ToolEvent};
 
 use super::Palette;
-use super::layout::{clip, indented, pad_left, printable, width};
+use super::layout::{clip, pad_left, printable, width};
 use super::measure::{bytes, clock, count, duration, duration_ms};
 use crate::nearest::did_you_mean;
 
@@ -45,7 +45,8 @@ fn tokens(usage: &Value) -> Option<String> {
 /// its own where it does not.
 #[must_use]
 pub fn cost_at_right(cost: &str, column: usize, cells: usize, palette: Palette) -> String {
-    let right = cells.min(COST_COLUMN_MAX);
+    // The last column stays free: some terminals break the line there.
+    let right = cells.saturating_sub(1).min(COST_COLUMN_MAX);
     let begins = right.saturating_sub(width(cost));
     let cost = palette.dim(cost);
     if column + 3 <= begins {
@@ -115,7 +116,7 @@ impl Voice {
 /// A fault in one or two lines: its code and what went wrong, then what to do. Never a traceback.
 #[must_use]
 pub fn fault(fault: &Fault, agent: Option<&str>, voice: Voice, palette: Palette) -> String {
-    let message = first_lines(&printable(&fault.message));
+    let message = first_line(&printable(&fault.message));
     if fault.code == "agent_not_found" {
         return palette.bad(&not_found(&message, fault.nearest()));
     }
@@ -131,11 +132,6 @@ fn not_found(message: &str, nearest: Option<&str>) -> String {
     if message.contains("mean") {
         return message.to_owned();
     }
-    let message = if message.is_empty() {
-        "no agent has this name"
-    } else {
-        message
-    };
     let dot = if message.ends_with(['.', '?']) {
         ""
     } else {
@@ -145,10 +141,10 @@ fn not_found(message: &str, nearest: Option<&str>) -> String {
 }
 
 /// Messages are one or two sentences; whatever an agent put below them stays in the log.
-fn first_lines(message: &str) -> String {
-    let mut lines = message.lines().filter(|line| !line.trim().is_empty());
-    let first = lines.next().unwrap_or("no message");
-    first.trim_end().to_owned()
+fn first_line(message: &str) -> String {
+    let mut lines = message.lines().map(str::trim_end);
+    let first = lines.find(|line| !line.is_empty());
+    first.unwrap_or("the node does not say why").to_owned()
 }
 
 fn hint(fault: &Fault, agent: Option<&str>, voice: Voice) -> Option<String> {
@@ -198,12 +194,9 @@ fn retry_after(fault: &Fault) -> String {
 pub fn history(session: &SessionView, palette: Palette) -> String {
     let mut lines = Vec::new();
     for turn in &session.turns {
-        let prompt = indented(&output(&turn.prompt), "> ");
-        lines.push(format!(
-            "{} {}",
-            palette.dim(clock(&turn.at)),
-            palette.strong(&prompt)
-        ));
+        let prompt = output(&turn.prompt).replace('\n', "\n           ");
+        let at = palette.dim(&format!("{} >", clock(&turn.at)));
+        lines.push(format!("{at} {}", palette.strong(&prompt)));
         let cut = if turn.partial {
             palette.dim(" [cut off]")
         } else {

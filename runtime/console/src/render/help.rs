@@ -30,7 +30,7 @@ fn listed(palette: Palette) -> String {
         .zip(&usages)
         .map(|(row, usage)| format!("{}   {}", palette.accent(&pad(usage, widest)), row.about))
         .collect();
-    let closing = "Any other line goes to the current agent; // sends one that begins with a slash.\n\
+    let closing = "Other lines go to the current agent; // begins one that begins with a slash.\n\
         Ctrl-C cancels the running call, Tab completes, Ctrl-R searches the history.";
     lines.push(palette.dim(closing));
     lines.join("\n")

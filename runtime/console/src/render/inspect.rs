@@ -49,11 +49,9 @@ struct Page {
 impl Page {
     fn pair(&mut self, key: &str, value: &str) {
         let key = self.palette.dim(&pad(key, KEY_CELLS));
-        let indent = " ".repeat(KEY_CELLS);
-        let value = printable(value).replace('\n', &format!("\n{indent}"));
-        let room = self.cells.saturating_sub(KEY_CELLS);
-        self.lines
-            .push(format!("{key}{}", wrap(&value, room, &indent)));
+        let value = wrap(&printable(value), self.cells.saturating_sub(KEY_CELLS), "");
+        let value = value.replace('\n', &format!("\n{}", " ".repeat(KEY_CELLS)));
+        self.lines.push(format!("{key}{value}"));
     }
 
     fn head(&mut self, status: &AgentStatus, spec: &AgentSummary) {

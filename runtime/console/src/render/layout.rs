@@ -106,10 +106,18 @@ fn line_of(aligns: &[Align], widths: &[usize], row: &[String]) -> String {
     line
 }
 
-/// Breaks a plain text at spaces so that no line is wider than `cells`, words longer than that
-/// excepted; lines after the first begin with `indent`.
+/// Breaks the lines of a plain text at spaces so that none is wider than `cells`, words longer
+/// than that excepted; lines that this makes begin with `indent`.
 #[must_use]
 pub fn wrap(text: &str, cells: usize, indent: &str) -> String {
+    let lines: Vec<String> = text
+        .split('\n')
+        .map(|line| wrap_line(line, cells, indent))
+        .collect();
+    lines.join("\n")
+}
+
+fn wrap_line(text: &str, cells: usize, indent: &str) -> String {
     if cells < WIDTH_MIN || width(text) <= cells {
         return text.to_owned();
     }
