@@ -23,13 +23,15 @@ pub(crate) fn run() -> Result<ExitCode, Box<dyn Error>> {
         python: "none".to_owned(),
         pid: std::process::id(),
     };
-    send(hello.into())?;
+    send(hello)?;
     let mut decoder = FrameDecoder::<FromRuntime>::new();
     let mut waiting = HashSet::new();
     let mut bytes = [0; READ_BYTES];
     loop {
         let read = std::io::stdin().read(&mut bytes)?;
-        decoder.space().put_slice(bytes.get(..read).unwrap_or_default());
+        decoder
+            .space()
+            .put_slice(bytes.get(..read).unwrap_or_default());
         while let Some(frame) = decoder.next_frame()? {
             if let Some(exit) = answer(frame, &mut waiting)? {
                 return Ok(exit);
@@ -46,12 +48,9 @@ fn answer(
     waiting: &mut HashSet<u64>,
 ) -> Result<Option<ExitCode>, Box<dyn Error>> {
     match frame {
-        FromRuntime::Welcome(_) => send(
-            Ready {
-                manifest: manifest(),
-            }
-            .into(),
-        )?,
+        FromRuntime::Welcome(_) => send(Ready {
+            manifest: manifest(),
+        })?,
         FromRuntime::Call(call) => match call.input.as_str() {
             Some("crash") => return Ok(Some(ExitCode::from(7))),
             Some("wait") => {
@@ -68,14 +67,11 @@ fn answer(
             send(cancelled(cancel.run))?;
         }
         FromRuntime::Ping(ping) => {
-            send(
-                Pong {
-                    nonce: ping.nonce,
-                    lag_us: 0,
-                    resident_bytes: 0,
-                }
-                .into(),
-            )?;
+            send(Pong {
+                nonce: ping.nonce,
+                lag_us: 0,
+                resident_bytes: 0,
+            })?;
         }
         FromRuntime::Stop(_) => return Ok(Some(ExitCode::SUCCESS)),
         // A cancel that crossed its result, credit that is not used, tools that were not called.
@@ -92,7 +88,7 @@ fn say(run: u64, text: &str) -> Result<(), Box<dyn Error>> {
     let pieces = std::iter::once(ChunkData::Event(call))
         .chain(words.clone().map(|word| ChunkData::Text(word.to_owned())));
     for (seq, data) in (0..).zip(pieces) {
-        send(Chunk { run, seq, data }.into())?;
+        send(Chunk { run, seq, data })?;
     }
     send(result(run, Value::from(words.collect::<String>())))
 }
@@ -148,9 +144,9 @@ fn manifest() -> Map {
     manifest.as_object().cloned().unwrap_or_default()
 }
 
-fn send(frame: FromAgent) -> Result<(), Box<dyn Error>> {
+fn send(frame: impl Into<FromAgent>) -> Result<(), Box<dyn Error>> {
     let mut bytes = Vec::new();
-    frame.encode(&mut bytes)?;
+    frame.into().encode(&mut bytes)?;
     let mut stdout = std::io::stdout().lock();
     stdout.write_all(&bytes)?;
     Ok(stdout.flush()?)
