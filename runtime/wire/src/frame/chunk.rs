@@ -36,7 +36,7 @@ impl Put for ChunkData {
 }
 
 impl Field for ChunkData {
-    const TYPE: &'static str = "str|map";
+    const TYPE: &'static str = "str or map";
 
     fn read(from: &mut Reader<'_>) -> Result<Self, Flaw> {
         if matches!(
