@@ -47,8 +47,8 @@ _ASKED_ABOUT_ME = re.compile(
     r"\b(?:where|what|whom?) do i (live|work|like|love|prefer|have)\b", re.IGNORECASE
 )
 _ASKED_ALL = re.compile(
-    r"what (?:do you (?:know|remember)(?: about me)?|did i (?:say|tell you)|have i told you)\s*[?.!]*$|"
-    r"who am i\b",
+    r"what (?:do you (?:know|remember)(?: about me)?|did i (?:say|tell you)|have i told you)"
+    r"\s*[?.!]*$|who am i\b",
     re.IGNORECASE,
 )
 _COUNT = re.compile(r"\bcount (?:up )?to ([\d_,]+)", re.IGNORECASE)
