@@ -1,31 +1,30 @@
 //! An agent that does what its prompt says. Speaks the protocol and nothing else.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::error::Error;
 use std::io::{Read, Write};
 use std::process::ExitCode;
 
 use bytes::BufMut;
 use serde_json::{Value, json};
-use synapse_wire::frame::{Chunk, Fault, Hello, Log, LogLevel, Pong, Ready, RunResult};
+use synapse_wire::frame::{Call, Chunk, Fault, Hello, Log, LogLevel, Pong, Ready, RunResult};
 use synapse_wire::{ChunkData, FrameDecoder, FromAgent, FromRuntime, Map, Wire};
 
 /// No more than the decoder has space for at once.
 const READ_BYTES: usize = 4096;
 
-const SAY_PIECES: &str = "say ";
+type Sent = Result<(), Box<dyn Error>>;
 
 pub(crate) fn run() -> Result<ExitCode, Box<dyn Error>> {
     writeln!(std::io::stderr(), "the agent's first words")?;
-    let hello = Hello {
+    send(Hello {
         versions: vec![1],
         sdk: "gateway tests".to_owned(),
         python: "none".to_owned(),
         pid: std::process::id(),
-    };
-    send(hello)?;
+    })?;
     let mut decoder = FrameDecoder::<FromRuntime>::new();
-    let mut waiting = HashSet::new();
+    let mut agent = Agent::default();
     let mut bytes = [0; READ_BYTES];
     loop {
         let read = std::io::stdin().read(&mut bytes)?;
@@ -33,7 +32,7 @@ pub(crate) fn run() -> Result<ExitCode, Box<dyn Error>> {
             .space()
             .put_slice(bytes.get(..read).unwrap_or_default());
         while let Some(frame) = decoder.next_frame()? {
-            if let Some(exit) = answer(frame, &mut waiting)? {
+            if let Some(exit) = agent.answer(frame)? {
                 return Ok(exit);
             }
         }
@@ -43,70 +42,110 @@ pub(crate) fn run() -> Result<ExitCode, Box<dyn Error>> {
     }
 }
 
-fn answer(
-    frame: FromRuntime,
-    waiting: &mut HashSet<u64>,
-) -> Result<Option<ExitCode>, Box<dyn Error>> {
-    match frame {
-        FromRuntime::Welcome(_) => send(Ready {
-            manifest: manifest(),
-        })?,
-        FromRuntime::Call(call) => match call.input.as_str() {
-            Some("crash") => return Ok(Some(ExitCode::from(7))),
-            Some("wait") => {
-                waiting.insert(call.run);
+#[derive(Default)]
+struct Agent {
+    /// Runs that go on until they are cancelled.
+    waiting: HashSet<u64>,
+    /// Runs that say something.
+    talks: HashMap<u64, Talk>,
+}
+
+struct Talk {
+    text: String,
+    pieces: VecDeque<ChunkData>,
+    seq: u64,
+}
+
+impl Agent {
+    fn answer(&mut self, frame: FromRuntime) -> Result<Option<ExitCode>, Box<dyn Error>> {
+        match frame {
+            FromRuntime::Welcome(_) => send(Ready {
+                manifest: manifest(),
+            })?,
+            FromRuntime::Call(call) if call.input == "crash" => return Ok(Some(7.into())),
+            FromRuntime::Call(call) => self.begin(call)?,
+            FromRuntime::Credit(credit) => self.say(credit.run, credit.chunks)?,
+            FromRuntime::Cancel(cancel) if self.waiting.remove(&cancel.run) => {
+                let reason = cancel.reason.as_str();
+                tell(cancel.run, format!("told to stop: {reason}"))?;
+                send(cancelled(cancel.run))?;
             }
-            Some(text) if text.starts_with(SAY_PIECES) => say(call.run, text)?,
-            _ => send(result(call.run, call.input))?,
-        },
-        FromRuntime::Cancel(cancel) if waiting.remove(&cancel.run) => {
-            send(told(
-                cancel.run,
-                format!("told to stop: {}", cancel.reason.as_str()),
-            ))?;
-            send(cancelled(cancel.run))?;
-        }
-        FromRuntime::Ping(ping) => {
-            send(Pong {
+            FromRuntime::Ping(ping) => send(Pong {
                 nonce: ping.nonce,
                 lag_us: 0,
                 resident_bytes: 0,
-            })?;
+            })?,
+            FromRuntime::Stop(_) => return Ok(Some(ExitCode::SUCCESS)),
+            // A cancel that crossed its result, and answers to what was not asked.
+            _ => {}
         }
-        FromRuntime::Stop(_) => return Ok(Some(ExitCode::SUCCESS)),
-        // A cancel that crossed its result, credit that is not used, tools that were not called.
-        _ => {}
+        Ok(None)
     }
-    Ok(None)
+
+    fn begin(&mut self, call: Call) -> Sent {
+        match call.input.as_str().and_then(|text| text.split_once(' ')) {
+            Some(("wait", why)) => {
+                self.waiting.insert(call.run);
+                tell(call.run, format!("told to wait {why}"))
+            }
+            Some(("say", text)) => {
+                self.talks.insert(call.run, Talk::new(text));
+                self.say(call.run, call.credit)
+            }
+            _ => send(result(call.run, call.input)),
+        }
+    }
+
+    /// Goes on with a talk as far as the credit reaches.
+    fn say(&mut self, run: u64, credit: u32) -> Sent {
+        let Some(talk) = self.talks.get_mut(&run) else {
+            return Ok(());
+        };
+        for _ in 0..credit {
+            let Some(data) = talk.pieces.pop_front() else {
+                break;
+            };
+            let seq = talk.seq;
+            talk.seq += 1;
+            send(Chunk { run, seq, data })?;
+        }
+        if talk.pieces.is_empty() {
+            let text = std::mem::take(&mut talk.text);
+            self.talks.remove(&run);
+            send(result(run, text.into()))?;
+        }
+        Ok(())
+    }
 }
 
-/// `say a b c`: a tool call, then a chunk for each word, then all of them.
-fn say(run: u64, text: &str) -> Result<(), Box<dyn Error>> {
-    let call = json!({"type": "tool_call", "name": "mouth", "arguments": {"open": true}});
-    let words = text.trim_start_matches(SAY_PIECES).split_inclusive(' ');
-    let call = call.as_object().cloned().unwrap_or_default();
-    let pieces = std::iter::once(ChunkData::Event(call))
-        .chain(words.clone().map(|word| ChunkData::Text(word.to_owned())));
-    for (seq, data) in (0..).zip(pieces) {
-        send(Chunk { run, seq, data })?;
+impl Talk {
+    /// A tool call, and then the text word by word.
+    fn new(text: &str) -> Self {
+        let call = json!({"type": "tool_call", "name": "mouth", "arguments": {"open": true}});
+        let call = ChunkData::Event(call.as_object().cloned().unwrap_or_default());
+        let words = text
+            .split_inclusive(' ')
+            .map(|word| ChunkData::Text(word.to_owned()));
+        Self {
+            text: text.to_owned(),
+            pieces: std::iter::once(call).chain(words).collect(),
+            seq: 0,
+        }
     }
-    send(result(run, Value::from(words.collect::<String>())))
 }
 
-fn result(run: u64, output: Value) -> FromAgent {
-    let mut usage = Map::new();
-    usage.insert("requests".to_owned(), Value::from(0));
+fn result(run: u64, output: Value) -> RunResult {
+    let usage = json!({"requests": 0});
     RunResult {
         run,
         output,
         new_messages: None,
         message_count: 0,
-        usage: Some(usage),
+        usage: usage.as_object().cloned(),
     }
-    .into()
 }
 
-fn cancelled(run: u64) -> FromAgent {
+fn cancelled(run: u64) -> Fault {
     Fault {
         run,
         origin: "caller".to_owned(),
@@ -118,20 +157,17 @@ fn cancelled(run: u64) -> FromAgent {
         message_count: 0,
         usage: None,
     }
-    .into()
 }
 
-fn told(run: u64, message: String) -> FromAgent {
-    let level = LogLevel::Warning;
-    Log {
+fn tell(run: u64, message: String) -> Sent {
+    send(Log {
         run,
-        level,
+        level: LogLevel::Warning,
         logger: "agent".to_owned(),
         message,
         fields: None,
         dropped: 0,
-    }
-    .into()
+    })
 }
 
 fn manifest() -> Map {
@@ -144,7 +180,7 @@ fn manifest() -> Map {
     manifest.as_object().cloned().unwrap_or_default()
 }
 
-fn send(frame: impl Into<FromAgent>) -> Result<(), Box<dyn Error>> {
+fn send(frame: impl Into<FromAgent>) -> Sent {
     let mut bytes = Vec::new();
     frame.into().encode(&mut bytes)?;
     let mut stdout = std::io::stdout().lock();

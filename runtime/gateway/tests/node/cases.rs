@@ -6,7 +6,7 @@ use std::pin::Pin;
 use serde_json::json;
 use synapse_api::{
     ActionKind, ClientError, Fault, Follow, LogLine, LogQuery, NodeEvent, RunEvent, RunRequest,
-    RunStream,
+    RunStream, ToolEvent,
 };
 
 use crate::Outcome;
@@ -23,6 +23,9 @@ pub(crate) fn all() -> Vec<(&'static str, Case)> {
         status_shows_the_tree_and_its_programs,
         a_call_answers_with_its_output,
         a_stream_has_its_events_in_order,
+        a_long_stream_comes_whole,
+        a_large_answer_comes_whole,
+        leaving_a_call_cancels_the_run_at_the_agent,
         leaving_a_stream_cancels_the_run_at_the_agent,
         a_run_is_cancelled_by_its_name,
         a_killed_agent_comes_back_and_its_end_is_told,
@@ -107,6 +110,54 @@ async fn a_stream_has_its_events_in_order() -> Outcome {
         ["run", "tool", "chunk", "chunk", "chunk", "chunk", "result"]
     );
     assert_eq!(text, "once upon a time");
+    setup.stop().await
+}
+
+async fn a_long_stream_comes_whole() -> Outcome {
+    let setup = Setup::start().await?;
+    let words = "word ".repeat(10_000);
+    let request = RunRequest::prompt(format!("say {words}"));
+    let mut stream = setup.client.run_stream("echo", &request).await?;
+    let (mut text, mut next) = (String::new(), 0);
+    while let Some(event) = stream.next().await? {
+        if let RunEvent::Tool(ToolEvent { seq, .. }) | RunEvent::Chunk { seq, .. } = &event {
+            assert_eq!(*seq, next);
+            next += 1;
+        }
+        if let RunEvent::Chunk { text: piece, .. } = event {
+            text.push_str(&piece);
+        }
+    }
+    assert_eq!((text == words, next), (true, 10_001));
+    setup.stop().await
+}
+
+async fn a_large_answer_comes_whole() -> Outcome {
+    let setup = Setup::start().await?;
+    let large = "é\n".repeat(2 * 1024 * 1024);
+    let result = setup
+        .client
+        .run("echo", &RunRequest::prompt(large.clone()))
+        .await?;
+    assert!(
+        result.output.as_str() == Some(large.as_str()),
+        "it is another"
+    );
+    setup.stop().await
+}
+
+async fn leaving_a_call_cancels_the_run_at_the_agent() -> Outcome {
+    let setup = Setup::start().await?;
+    let mut lines = setup
+        .client
+        .logs_follow("echo", LogQuery::default())
+        .await?;
+    let request = RunRequest::prompt("wait here");
+    tokio::select! {
+        outcome = setup.client.run("echo", &request) => return Err(format!("{outcome:?}").into()),
+        line = log_line(&mut lines, "told to wait") => drop(line?),
+    }
+    log_line(&mut lines, "told to stop: caller_gone").await?;
     setup.stop().await
 }
 
@@ -293,7 +344,7 @@ async fn a_stopping_node_ends_its_followers_in_order() -> Outcome {
 async fn waiting_run(setup: &Setup) -> Result<(RunStream, String), Box<dyn Error>> {
     let mut stream = setup
         .client
-        .run_stream("echo", &RunRequest::prompt("wait"))
+        .run_stream("echo", &RunRequest::prompt("wait here"))
         .await?;
     match stream.next().await? {
         Some(RunEvent::Run { run, .. }) => Ok((stream, run)),
