@@ -44,3 +44,52 @@ pub(crate) const TAIL_MAX: usize = 10_000;
 
 /// Names and globs of one action.
 pub(crate) const TARGETS_MAX: usize = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use synapse_api::limits::REQUEST_BYTES_MAX;
+
+    use super::*;
+
+    #[test]
+    fn the_reference_has_the_limits_as_they_are() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(root.join("../../docs/control-api.md")).unwrap();
+        let head = HEAD_TIMEOUT.as_secs();
+        for part in [
+            format!("| connections at once | {CONNECTIONS_MAX} |"),
+            format!(
+                "{HEADERS_MAX} headers, {} KiB, within {head} s |",
+                HEAD_BYTES_MAX / 1024
+            ),
+            format!("| idle connection | {head} s |"),
+            format!(
+                "{} MiB, within {} s |",
+                REQUEST_BYTES_MAX >> 20,
+                BODY_TIMEOUT.as_secs()
+            ),
+            format!(
+                "| `targets` of an action | {} |",
+                thousands(TARGETS_MAX as u64)
+            ),
+            format!("| `tail` | {} |", thousands(TAIL_MAX as u64)),
+            format!("| `timeout_ms` | {} (a day) |", thousands(TIMEOUT_MS_MAX)),
+            format!("comes after {} s without an event", PING_INTERVAL.as_secs()),
+            format!(
+                "`timeout_ms` (default {})",
+                SETTLE_TIMEOUT_DEFAULT.as_millis()
+            ),
+            format!("default {TAIL_DEFAULT})"),
+        ] {
+            assert!(text.contains(&part), "not in the reference: {part}");
+        }
+    }
+
+    fn thousands(number: u64) -> String {
+        let (more, last) = (number / 1000, number % 1000);
+        match more {
+            0 => last.to_string(),
+            _ => format!("{},{last:03}", thousands(more)),
+        }
+    }
+}

@@ -19,7 +19,7 @@ pub enum ConnectError {
     },
     /// A node left its socket behind.
     #[error(
-        "no node is running for {}: the last one left without its farewell; start one with `synapse`",
+        "no node is running for {}: the last one died and left its socket; start one with `synapse`",
         data_dir.display()
     )]
     Stale {
