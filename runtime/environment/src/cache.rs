@@ -4,6 +4,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
@@ -124,9 +125,9 @@ impl Cache {
             .map(|()| file)
     }
 
-    /// A folder beside the final one, unlike that of any other process.
+    /// A folder beside the final one, unlike that of anybody else.
     pub(crate) fn temporary(&self, name: &str) -> PathBuf {
-        self.path(&format!(".{name}.{}", std::process::id()))
+        self.path(&temporary_name(name))
     }
 }
 
@@ -136,12 +137,18 @@ pub(crate) fn write_whole(path: &Path, content: impl AsRef<[u8]>) -> io::Result<
         .file_name()
         .map(|name| name.display().to_string())
         .unwrap_or_default();
-    let part = path.with_file_name(format!(".{name}.{}", std::process::id()));
+    let part = path.with_file_name(temporary_name(&name));
     fs::write(&part, content)?;
     fs::rename(&part, path)
 }
 
-/// Temporary names end in the number of the process that uses them.
+/// Ends in the number of the process that uses it, by which a leftover is known.
+fn temporary_name(name: &str) -> String {
+    static USED: AtomicU64 = AtomicU64::new(0);
+    let count = USED.fetch_add(1, Ordering::Relaxed);
+    format!(".{name}.{count}.{}", std::process::id())
+}
+
 fn is_abandoned(name: &str) -> bool {
     let number = name
         .strip_prefix('.')

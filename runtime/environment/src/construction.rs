@@ -46,6 +46,12 @@ impl Stamp {
         python_of(folder).exists().then_some(stamp)
     }
 
+    /// Whether the environment still holds what it held when it was finished.
+    pub(crate) async fn holds(&self, invoker: Invoker<'_>, folder: &Path) -> bool {
+        let answer = ask(invoker, &python_of(folder)).await;
+        answer.is_ok_and(|now| now.msgpack && now.packages >= self.packages)
+    }
+
     pub(crate) fn path(folder: &Path) -> PathBuf {
         folder.join(STAMP_NAME)
     }

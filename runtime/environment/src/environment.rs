@@ -7,7 +7,7 @@ use std::time::Duration;
 use synapse_process::Spawner;
 use tokio::time::Instant;
 
-use crate::cache::Cache;
+use crate::cache::{Cache, failed};
 use crate::choice::{Choice, question};
 use crate::construction::{Construction, Stamp, compile};
 use crate::digest::Digest;
@@ -157,7 +157,7 @@ impl Environment {
         progress(Stage::FindingPython);
         let interpreter = self.interpreter().await?;
         let folder = self.cache.path(&self.folder_name(&interpreter, &added));
-        let (stamp, kind) = match Stamp::read(&folder) {
+        let (stamp, kind) = match self.kept(&folder).await? {
             Some(stamp) => (stamp, Kind::Kept),
             None => {
                 self.build(&folder, &interpreter, file.as_deref(), progress)
@@ -175,6 +175,20 @@ impl Environment {
         let choice = Choice::new(python.clone(), version, packages, Some(tool), &witnesses);
         choice.remember(&self.cache, &question);
         Ok((choice, kind))
+    }
+
+    /// The environment in this folder, if there is one. When it is asked for anew, it must also
+    /// hold what it held: a user may have removed from it, or a power cut may have.
+    async fn kept(&self, folder: &Path) -> Result<Option<Stamp>, EnvironmentError> {
+        let Some(stamp) = Stamp::read(folder) else {
+            return Ok(None);
+        };
+        if self.settings.install != Install::Refresh || stamp.holds(self.invoker(), folder).await {
+            return Ok(Some(stamp));
+        }
+        let path = Stamp::path(folder);
+        std::fs::remove_file(&path).map_err(failed("remove", &path))?;
+        Ok(None)
     }
 
     /// The name stands for all that the environment is made of. The SDK is not among it: it is

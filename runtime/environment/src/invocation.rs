@@ -5,11 +5,13 @@ use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use synapse_process::{Command, ExitStatus, Spawner};
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::Receiver;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::error::EnvironmentError;
@@ -51,12 +53,10 @@ impl Invoker<'_> {
             .env(self.variables());
         let mut child = self.spawner.spawn(command).await?;
         drop(child.stdin);
-        let (out, err) = (tail(child.stdout)?, tail(child.stderr)?);
-        let (mut out, mut err) = (tokio::spawn(out), tokio::spawn(err));
+        let (out, err) = (Output::read(child.stdout)?, Output::read(child.stderr)?);
         let ended = timeout(bound, child.exit.wait()).await;
         child.group.kill();
-        let stdout = collected(&mut out).await;
-        let stderr = collected(&mut err).await;
+        let (stdout, stderr) = tokio::join!(out.collected(), err.collected());
         match ended {
             Ok(exit) => Ok(Finished {
                 status: exit.status,
@@ -84,28 +84,115 @@ impl Invoker<'_> {
     }
 }
 
-async fn collected(reading: &mut tokio::task::JoinHandle<Tail>) -> String {
-    let text = match timeout(DRAIN_TIMEOUT, &mut *reading).await {
-        Ok(Ok(tail)) => String::from_utf8_lossy(&Vec::from(tail.0)).into_owned(),
-        Ok(Err(_)) | Err(_) => String::new(),
-    };
-    reading.abort();
-    text
+/// An output that is being read; what was read stays where the reading is cut off.
+struct Output {
+    kept: Arc<Mutex<VecDeque<u8>>>,
+    reading: JoinHandle<()>,
 }
 
-struct Tail(VecDeque<u8>);
+impl Output {
+    fn read(pipe: OwnedFd) -> Result<Self, EnvironmentError> {
+        let mut pipe = Receiver::from_owned_fd(pipe).map_err(EnvironmentError::Pipe)?;
+        let kept = Arc::new(Mutex::new(VecDeque::new()));
+        let tail = Arc::clone(&kept);
+        let reading = tokio::spawn(async move {
+            let mut buffer = [0; READ_BYTES];
+            // An error of the pipe ends the output as its end does; the exit status decides.
+            while let Ok(count @ 1..) = pipe.read(&mut buffer).await {
+                let mut tail = tail.lock().unwrap_or_else(PoisonError::into_inner);
+                tail.extend(buffer.iter().take(count));
+                let excess = tail.len().saturating_sub(OUTPUT_BYTES_MAX);
+                tail.drain(..excess);
+            }
+        });
+        Ok(Self { kept, reading })
+    }
 
-fn tail(pipe: OwnedFd) -> Result<impl Future<Output = Tail> + use<>, EnvironmentError> {
-    let mut pipe = Receiver::from_owned_fd(pipe).map_err(EnvironmentError::Pipe)?;
-    Ok(async move {
-        let mut kept = Tail(VecDeque::new());
-        let mut buffer = [0; READ_BYTES];
-        // An error of the pipe ends the output as its end does; the exit status decides.
-        while let Ok(count @ 1..) = pipe.read(&mut buffer).await {
-            kept.0.extend(buffer.iter().take(count));
-            let excess = kept.0.len().saturating_sub(OUTPUT_BYTES_MAX);
-            kept.0.drain(..excess);
+    async fn collected(mut self) -> String {
+        // Neither a leftover that holds the pipe nor a panic of the reader is the program's failure.
+        drop(timeout(DRAIN_TIMEOUT, &mut self.reading).await);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(kept.make_contiguous()).into_owned()
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        self.reading.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn run(script: &str, bound: Duration) -> Result<Finished, EnvironmentError> {
+        let spawner = Spawner::start().unwrap();
+        let settings = Settings::new("/");
+        let invoker = Invoker {
+            spawner: &spawner,
+            settings: &settings,
+        };
+        invoker
+            .run(Path::new("/bin/sh"), ["-c", script], bound)
+            .await
+    }
+
+    #[tokio::test]
+    async fn of_much_output_the_end_is_kept() {
+        let script = "i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i+1)); done; exit 3";
+        let finished = run(script, Duration::from_secs(60)).await.unwrap();
+        assert_eq!(finished.status, ExitStatus::Exited(3));
+        assert_eq!(finished.stdout.len(), OUTPUT_BYTES_MAX);
+        assert!(finished.stdout.ends_with("line 19999\n"));
+    }
+
+    #[tokio::test]
+    async fn what_takes_too_long_is_killed_and_its_last_words_are_told() {
+        let script = "echo working >&2; exec sleep 600";
+        let error = run(script, Duration::from_secs(1)).await.unwrap_err();
+        assert_eq!(error.to_string(), "run /bin/sh within 1 s");
+        assert_eq!(error.details(), ["working"]);
+    }
+
+    #[tokio::test]
+    async fn a_leftover_that_holds_the_pipes_does_not_hold_the_caller() {
+        // It has left the group before its parent ends.
+        let script = "trap 'exit 0' USR1; \
+             setsid sh -c \"echo \\$\\$; kill -USR1 $$; exec sleep 600\" & wait";
+        let finished = run(script, Duration::from_secs(20)).await.unwrap();
+        assert!(finished.status.success());
+        let leftover = finished.stdout.trim();
+        assert!(synapse_process::is_alive(leftover.parse().unwrap()));
+        let kill = format!("kill -KILL {leftover}");
+        run(&kill, Duration::from_secs(20)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_would_install_elsewhere_is_not_passed_and_the_rest_is() {
+        let spawner = Spawner::start().unwrap();
+        let mut settings = Settings::new("/");
+        settings.variables = vec![
+            ("PATH".into(), "/usr/bin:/bin".into()),
+            ("PIP_TARGET".into(), "/elsewhere".into()),
+            ("PYTHONPATH".into(), "/elsewhere".into()),
+            ("PIP_INDEX_URL".into(), "mirror".into()),
+            ("https_proxy".into(), "proxy".into()),
+        ];
+        let invoker = Invoker {
+            spawner: &spawner,
+            settings: &settings,
+        };
+        let bound = Duration::from_secs(20);
+        let finished = invoker.run(Path::new("/usr/bin/env"), [""; 0], bound).await;
+        let seen = finished.unwrap().stdout;
+        assert!(!seen.contains("elsewhere"), "{seen}");
+        for line in [
+            "PIP_INDEX_URL=mirror",
+            "https_proxy=proxy",
+            "UV_PYTHON_DOWNLOADS=never",
+        ] {
+            assert!(seen.lines().any(|known| known == line), "{line} in {seen}");
         }
-        kept
-    })
+    }
 }

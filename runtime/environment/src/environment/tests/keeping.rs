@@ -115,6 +115,21 @@ async fn sync_looks_for_the_interpreter_anew_but_builds_nothing_twice() {
 }
 
 #[tokio::test]
+async fn sync_builds_a_damaged_one_again() {
+    let mut site = Site::new().await;
+    let built = site.prepare().await.unwrap();
+    let script = "import msgpack, shutil, os; shutil.rmtree(os.path.dirname(msgpack.__file__))";
+    site.run(&built.python, &["-I", "-c", script]).await;
+    assert_eq!(site.prepare().await.unwrap().kind, Kind::Kept);
+    site.settings.install = Install::Refresh;
+    assert_eq!(site.prepare().await.unwrap().kind, Kind::Built);
+    let said = site
+        .run(&built.python, &["-I", "-c", "import msgpack"])
+        .await;
+    assert_eq!(said, "");
+}
+
+#[tokio::test]
 async fn two_at_once_build_one() {
     let site = Site::new().await;
     let (one, two) = (site.environment(), site.environment());
