@@ -57,7 +57,7 @@ def manifest_of(
         deps_schema=deps.schema,
         takes_deps=deps.takes,
         description=configuration.description or _description(agent),
-        model=model_name(model),
+        model=configuration.model or model_name(model),
         tools=list(_tools(agent)),
     )
 
