@@ -54,9 +54,9 @@ frames! {
         model: Option<String>,
         /// Model settings over the agent's own.
         settings: Option<Map>,
-        /// Instructions on top of the agent's own.
+        /// Instructions instead of the agent's own.
         instructions: Option<String>,
-        /// Usage limits.
+        /// Usage limits over the agent's own.
         limits: Option<Map>,
         /// Trace context.
         trace: Option<Map>,
@@ -132,9 +132,9 @@ pub struct CallFrame<'a> {
     pub model: Option<&'a str>,
     /// Model settings over the agent's own.
     pub settings: Option<&'a Map>,
-    /// Instructions on top of the agent's own.
+    /// Instructions instead of the agent's own.
     pub instructions: Option<&'a str>,
-    /// Usage limits.
+    /// Usage limits over the agent's own.
     pub limits: Option<&'a Map>,
     /// Trace context.
     pub trace: Option<&'a Map>,
