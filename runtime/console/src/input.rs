@@ -3,6 +3,7 @@
 
 mod editor;
 mod hints;
+mod line_state;
 mod plain;
 
 use std::io;
@@ -18,6 +19,7 @@ use tokio::sync::mpsc;
 use crate::machine::{Event, Names};
 use crate::render::Palette;
 use editor::Editor;
+use line_state::LineState;
 
 /// Lines that may wait to be printed above the prompt; it takes all that wait twenty times a
 /// second. More wait on the side of the screen.
@@ -57,12 +59,19 @@ pub(crate) struct Settings {
     pub(crate) names: LiveNames,
 }
 
+/// The way to print above the prompt.
+#[derive(Debug)]
+struct Above {
+    printer: SyncSender<String>,
+    state: Arc<LineState>,
+}
+
 /// The reading thread. Dropping it takes it off the terminal.
 #[derive(Debug)]
 pub(crate) struct Input {
     asks: Option<SyncSender<Option<String>>>,
-    /// Prints above the prompt while a line is edited.
-    above: Option<SyncSender<String>>,
+    /// Where a line is edited.
+    above: Option<Above>,
     stop: Arc<AtomicBool>,
     /// Ends when the thread does.
     left: Receiver<()>,
@@ -72,11 +81,19 @@ impl Input {
     /// Lines that a person edits.
     pub(crate) fn edited(settings: Settings, events: mpsc::Sender<Event>) -> io::Result<Self> {
         let printer = ExternalPrinter::new(ABOVE_PROMPT_LINES_MAX);
-        let above = Some(printer.sender());
+        let state = Arc::new(LineState::default());
+        let above = Some(Above {
+            printer: printer.sender(),
+            state: Arc::clone(&state),
+        });
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         Self::start(above, stop, move |asked| {
-            serve(Editor::new(settings, stopped, printer), asked, &events);
+            serve(
+                Editor::new(settings, stopped, state, printer),
+                asked,
+                &events,
+            );
         })
     }
 
@@ -88,7 +105,7 @@ impl Input {
     }
 
     fn start(
-        above: Option<SyncSender<String>>,
+        above: Option<Above>,
         stop: Arc<AtomicBool>,
         read: impl FnOnce(&Receiver<Option<String>>) + Send + 'static,
     ) -> io::Result<Self> {
@@ -110,6 +127,9 @@ impl Input {
 
     /// Asks for the next line.
     pub(crate) fn ask(&self, agent: Option<String>) {
+        if let Some(above) = &self.above {
+            above.state.begin(0);
+        }
         if let Some(asks) = &self.asks {
             // It fails where the thread has ended, which has said why; or where a line is being
             // read already, and then that is the next line.
@@ -119,10 +139,10 @@ impl Input {
 
     /// Prints a line above the prompt; gives it back where that is not possible now.
     pub(crate) fn print_above(&self, text: String) -> Result<(), String> {
-        let Some(above) = &self.above else {
+        let Some(above) = self.above.as_ref().filter(|it| it.state.has_room_above()) else {
             return Err(text);
         };
-        above.try_send(text).map_err(|error| match error {
+        above.printer.try_send(text).map_err(|error| match error {
             TrySendError::Full(text) | TrySendError::Disconnected(text) => text,
         })
     }

@@ -11,7 +11,7 @@ use crate::machine::View;
 use crate::render::{self, Palette, Voice};
 use crate::surroundings::{CELLS_UNLIMITED, terminal_cells};
 
-/// Lines that wait for the line editor to print them; more are counted, not kept.
+/// Lines that wait for room above the prompt, or for the prompt to go; more are counted, not kept.
 const LINES_HELD_MAX: usize = 1_000;
 
 /// Who is looked at by whom.
@@ -124,8 +124,9 @@ impl Composer {
     /// Views that are whole lines: whether they are what was asked for, and their text.
     fn lines(&self, view: View, cells: usize) -> Option<(bool, String)> {
         let palette = self.look.palette;
+        let wrap = |text: &str, indent: &str| render::wrap(text, cells.saturating_sub(1), indent);
         Some(match view {
-            View::Attached(status) => (false, self.greeting(&status)),
+            View::Attached(status) => (false, wrap(&self.greeting(&status), "")),
             View::Help(topic) => (true, render::help(topic, cells, palette)),
             View::Tree(status) => (true, render::tree(&status, cells, palette)),
             View::Status(status) => (true, render::status(&status, cells, palette)),
@@ -135,13 +136,15 @@ impl Composer {
             View::Event(event) => (true, render::event(&event, palette)),
             View::Acted(outcomes) => (true, render::actions(&outcomes, palette)),
             View::Tool(event) => (false, render::tool(&event, cells, palette)),
-            View::Notice { event, kept } => (false, render::notice(&event, kept, palette)?),
-            View::Remark(text) => (false, palette.dim(&text)),
-            View::Trouble(text) => (false, palette.bad(&text)),
-            View::Fault { fault, agent } => (
-                false,
-                render::fault(&fault, agent.as_deref(), Voice::Console, palette),
-            ),
+            View::Notice { event, kept } => {
+                (false, wrap(&render::notice(&event, kept, palette)?, "    "))
+            }
+            View::Remark(text) => (false, palette.dim(&wrap(&text, ""))),
+            View::Trouble(text) => (false, palette.bad(&wrap(&text, ""))),
+            View::Fault { fault, agent } => {
+                let text = render::fault(&fault, agent.as_deref(), Voice::Console, palette);
+                (false, wrap(&text, "  "))
+            }
             // These are no whole lines; `compose` has taken them.
             View::Text(_) | View::Output(_) | View::Cost(_) | View::Interrupted => return None,
         })
@@ -192,11 +195,20 @@ impl Screen {
             return self.write(&pieces);
         };
         for piece in pieces {
-            if let Err(text) = above(piece.text) {
-                self.hold(text);
+            self.hold(piece.text);
+        }
+        self.try_release(above);
+        Ok(())
+    }
+
+    /// Prints above the prompt what can be printed there now, in order.
+    fn try_release(&mut self, above: &dyn Fn(String) -> Result<(), String>) {
+        while let Some(text) = self.held.pop_front() {
+            if let Err(text) = above(text) {
+                self.held.push_front(text);
+                return;
             }
         }
-        Ok(())
     }
 
     /// No line is edited any more: what waited for that is written.
@@ -264,6 +276,8 @@ mod tests {
 
     use super::*;
 
+    const CELLS: usize = 60;
+
     fn composer(typed: bool) -> Composer {
         Composer::new(Look {
             palette: Palette::PLAIN,
@@ -279,7 +293,7 @@ mod tests {
     fn shown(composer: &mut Composer, views: Vec<View>) -> String {
         views
             .into_iter()
-            .map(|view| text(&composer.compose(view, 60)))
+            .map(|view| text(&composer.compose(view, CELLS)))
             .collect()
     }
 
@@ -338,7 +352,7 @@ mod tests {
             notice(),
             View::Text(" upon".into()),
         ];
-        let line = "  ! echo #1 killed by signal 9 after 41 s; restarting (1/3 in 5s)";
+        let line = "  ! echo #1 killed by signal 9 after 41 s; restarting (1/3\n    in 5s)";
         assert_eq!(
             shown(&mut composer(true), views),
             format!("Once\n{line}\n upon")

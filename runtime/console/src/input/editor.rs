@@ -16,8 +16,10 @@ use reedline::{
 };
 
 use super::hints::{LineHinter, NameCompleter, VerbHighlighter};
+use super::line_state::LineState;
 use super::{Reader, Settings};
 use crate::machine::Event;
+use crate::render;
 
 /// How often the editor looks for lines to print above the prompt, and whether it should leave.
 /// Twenty times a second is at once to a person and nothing to a processor.
@@ -26,19 +28,20 @@ pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(50);
 const HISTORY_LINES_MAX: usize = 2_000;
 const MENU: &str = "completions";
 const SUSPEND: &str = "suspend";
+const PROMPT_END: &str = "> ";
 
 /// The editor, on the terminal only while a line is read.
 pub(super) struct Editor {
     line_editor: Reedline,
     stop: Arc<AtomicBool>,
-    /// Whether the line was empty when it was last drawn.
-    empty: Arc<AtomicBool>,
+    state: Arc<LineState>,
 }
 
 impl Editor {
     pub(super) fn new(
         settings: Settings,
         stop: Arc<AtomicBool>,
+        state: Arc<LineState>,
         above: ExternalPrinter<String>,
     ) -> Self {
         let Settings {
@@ -47,7 +50,6 @@ impl Editor {
             names,
         } = settings;
         let colours = palette.has_colours();
-        let empty = Arc::new(AtomicBool::new(true));
         let dim = Style::new().dimmed();
         let hinter = LineHinter {
             names: names.clone(),
@@ -55,10 +57,12 @@ impl Editor {
             style: dim,
             command: None,
         };
-        let menu = ColumnarMenu::default().with_name(MENU).with_marker("> ");
+        let menu = ColumnarMenu::default()
+            .with_name(MENU)
+            .with_marker(PROMPT_END);
         let highlighter = VerbHighlighter {
             colours,
-            empty: Arc::clone(&empty),
+            state: Arc::clone(&state),
         };
         let line_editor = Reedline::create()
             .with_history(Box::new(history(history_file)))
@@ -78,7 +82,7 @@ impl Editor {
         Self {
             line_editor,
             stop,
-            empty,
+            state,
         }
     }
 
@@ -89,7 +93,7 @@ impl Editor {
                 Event::Line(line)
             }
             Signal::CtrlC => Event::Interrupted {
-                empty: self.empty.load(Ordering::Relaxed),
+                empty: self.state.is_empty(),
             },
             Signal::CtrlD => Event::InputEnded,
             Signal::HostCommand(_) => Event::SuspendTyped,
@@ -114,8 +118,8 @@ impl Reader for Editor {
         let prompt = AgentPrompt {
             agent: agent.unwrap_or("synapse").to_owned(),
         };
-        // The highlighter is not asked about a line that was taken over empty.
-        self.empty.store(true, Ordering::Relaxed);
+        self.state
+            .begin(render::width(&prompt.agent) + PROMPT_END.len());
         match self.line_editor.read_line(&prompt) {
             Ok(signal) => self.event(signal),
             Err(_) if self.stop.load(Ordering::Relaxed) => None,
@@ -177,7 +181,7 @@ impl Prompt for AgentPrompt {
     }
 
     fn render_prompt_indicator(&self, _mode: PromptEditMode) -> Cow<'_, str> {
-        Cow::Borrowed("> ")
+        Cow::Borrowed(PROMPT_END)
     }
 
     fn render_prompt_multiline_indicator(&self) -> Cow<'_, str> {

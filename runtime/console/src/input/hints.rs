@@ -2,7 +2,6 @@
 //! `completion`.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use nu_ansi_term::{Color, Style};
 use reedline::{
@@ -11,7 +10,9 @@ use reedline::{
 };
 
 use super::LiveNames;
+use super::line_state::LineState;
 use crate::completion::{Hint, candidates, hint};
+use crate::surroundings::terminal_cells;
 use crate::verb::row_named;
 
 /// Completes verbs and names.
@@ -86,17 +87,16 @@ impl Hinter for LineHinter {
     }
 }
 
-/// Colours verbs, and remembers whether anything is typed: the editor empties the line before it
-/// tells of Ctrl-C.
+/// Colours verbs, and notes the line that is drawn.
 #[derive(Debug)]
 pub(super) struct VerbHighlighter {
     pub(super) colours: bool,
-    pub(super) empty: Arc<AtomicBool>,
+    pub(super) state: Arc<LineState>,
 }
 
 impl Highlighter for VerbHighlighter {
     fn highlight(&self, line: &str, _cursor: usize) -> StyledText {
-        self.empty.store(line.is_empty(), Ordering::Relaxed);
+        self.state.drawn(line, terminal_cells());
         let mut styled = StyledText::new();
         let end = line.find(char::is_whitespace).unwrap_or(line.len());
         let (verb, rest) = line.split_at(end);

@@ -123,11 +123,11 @@ fn wrap_line(text: &str, cells: usize, indent: &str) -> String {
     }
     let mut lines = Vec::new();
     let mut line = String::new();
-    for word in text.split(' ') {
+    for (index, word) in text.split(' ').enumerate() {
         let fits = width(&line) + 1 + width(word) <= cells;
         if !fits && !line.trim().is_empty() {
             lines.push(std::mem::replace(&mut line, indent.to_owned()));
-        } else if !line.is_empty() {
+        } else if index > 0 {
             line.push(' ');
         }
         line.push_str(word);
@@ -199,6 +199,8 @@ mod tests {
         let text = "one two three four five six";
         assert_eq!(wrap(text, 20, "  "), "one two three four\n  five six");
         assert_eq!(wrap(text, 5, ""), text);
+        let indented = wrap("  a line that is indented itself", 22, "    ");
+        assert_eq!(indented, "  a line that is\n    indented itself");
     }
 
     #[test]

@@ -2,40 +2,66 @@
 
 use synapse_api::{AgentStatus, Status};
 
-use super::layout::{Align, columns, wrap};
+use super::layout::{Align, clip, columns, width, wrap};
 use super::measure::duration_ms;
 use super::{Palette, printable, state_colour};
 
 /// A mailbox this full, in percent, is coloured.
 const QUEUE_WARN_PERCENT: u64 = 85;
 
-const ALIGNS: [Align; 7] = [
-    Align::Left,
-    Align::Left,
-    Align::Right,
-    Align::Right,
-    Align::Right,
-    Align::Right,
-    Align::Right,
-];
-const HEADINGS: [&str; 7] = [
-    "NAME",
-    "STATE",
-    "PID",
-    "RESTARTS",
-    "UPTIME",
-    "IN FLIGHT",
-    "QUEUED",
+/// A column of the table.
+#[derive(Clone, Copy, Debug)]
+struct Column {
+    heading: &'static str,
+    align: Align,
+    cell: fn(&AgentStatus, Palette) -> String,
+}
+
+const fn column(
+    heading: &'static str,
+    align: Align,
+    cell: fn(&AgentStatus, Palette) -> String,
+) -> Column {
+    Column {
+        heading,
+        align,
+        cell,
+    }
+}
+
+/// The columns, by how much a narrow terminal needs them.
+const COLUMNS: [Column; 7] = [
+    column("NAME", Align::Left, |agent, palette| {
+        palette.strong(&agent.name)
+    }),
+    column("STATE", Align::Left, |agent, palette| {
+        state_colour(&agent.state, palette)
+    }),
+    column("RESTARTS", Align::Right, restarts),
+    column("UPTIME", Align::Right, |agent, _| {
+        agent.uptime_ms.map_or_else(none, duration_ms)
+    }),
+    column("PID", Align::Right, |agent, _| {
+        agent.pid.map_or_else(none, |pid| pid.to_string())
+    }),
+    column("IN FLIGHT", Align::Right, |agent, _| {
+        agent.in_flight.to_string()
+    }),
+    column("QUEUED", Align::Right, queued),
 ];
 
 /// One line about the node, then one per agent, and below an agent that is not ready the reason
-/// of its last exit.
+/// of its last exit. A narrow terminal gets fewer columns, but never fewer than name and state.
 #[must_use]
 pub fn status(status: &Status, cells: usize, palette: Palette) -> String {
-    let mut rows = vec![HEADINGS.map(|heading| palette.dim(heading)).to_vec()];
-    rows.extend(status.agents.iter().map(|agent| row(agent, palette)));
-    let mut lines = vec![node_line(status, palette)];
-    let mut table = columns(&ALIGNS, &rows).into_iter();
+    let fitting = |count: &usize| {
+        table(status, *count, palette)
+            .iter()
+            .all(|it| width(it) <= cells)
+    };
+    let count = (2..=COLUMNS.len()).rev().find(fitting).unwrap_or(2);
+    let mut lines = vec![node_line(status, cells, palette)];
+    let mut table = table(status, count, palette).into_iter();
     lines.extend(table.next());
     for (line, agent) in table.zip(&status.agents) {
         lines.push(line);
@@ -44,7 +70,27 @@ pub fn status(status: &Status, cells: usize, palette: Palette) -> String {
     lines.join("\n")
 }
 
-fn node_line(status: &Status, palette: Palette) -> String {
+/// The headings and a line for each agent, in so many columns.
+fn table(status: &Status, count: usize, palette: Palette) -> Vec<String> {
+    let shown: Vec<Column> = COLUMNS.into_iter().take(count).collect();
+    let aligns: Vec<Align> = shown.iter().map(|column| column.align).collect();
+    let mut rows = vec![
+        shown
+            .iter()
+            .map(|column| palette.dim(column.heading))
+            .collect(),
+    ];
+    let row = |agent| {
+        shown
+            .iter()
+            .map(|column| (column.cell)(agent, palette))
+            .collect()
+    };
+    rows.extend(status.agents.iter().map(row));
+    columns(&aligns, &rows)
+}
+
+fn node_line(status: &Status, cells: usize, palette: Palette) -> String {
     let Status {
         node,
         pid,
@@ -53,27 +99,21 @@ fn node_line(status: &Status, palette: Palette) -> String {
         ..
     } = status;
     let up = duration_ms(*uptime_ms);
-    palette.dim(&format!(
-        "node {node}   pid {pid}   up {up}   synapse {version}"
-    ))
+    let line = format!("node {node}   pid {pid}   up {up}   synapse {version}");
+    palette.dim(&clip(&line, cells))
 }
 
-fn row(agent: &AgentStatus, palette: Palette) -> Vec<String> {
-    let none = || "-".to_owned();
+fn none() -> String {
+    "-".to_owned()
+}
+
+fn restarts(agent: &AgentStatus, palette: Palette) -> String {
     let restarts = agent.restarts.to_string();
-    vec![
-        palette.strong(&agent.name),
-        state_colour(&agent.state, palette),
-        agent.pid.map_or_else(none, |pid| pid.to_string()),
-        if agent.restarts > 0 {
-            palette.warn(&restarts)
-        } else {
-            restarts
-        },
-        agent.uptime_ms.map_or_else(none, duration_ms),
-        agent.in_flight.to_string(),
-        queued(agent, palette),
-    ]
+    if agent.restarts > 0 {
+        palette.warn(&restarts)
+    } else {
+        restarts
+    }
 }
 
 fn queued(agent: &AgentStatus, palette: Palette) -> String {

@@ -176,15 +176,30 @@ fn colours_change_no_width() {
 fn the_status_of_agents_that_are_not_ready_has_its_reason() {
     let expected = expect![[r#"
         node local   pid 4100   up 3 min 20 s   synapse 0.1.0
-        NAME        STATE      PID   RESTARTS   UPTIME   IN FLIGHT    QUEUED
-        assistant   ready     4121          0     41 s          12     0/256
-        analyst     backoff      -          3        -           0   250/256
+        NAME        STATE     RESTARTS   UPTIME    PID   IN FLIGHT    QUEUED
+        assistant   ready            0     41 s   4121          12     0/256
+        analyst     backoff          3        -      -           0   250/256
           signalled: killed by signal 9 after 41 s
-        echo        ready     4121          0     41 s           0     0/256
-        searcher    ready     4121          0     41 s           0     0/256
-        writer      ready     4121          0     41 s           0     0/256
+        echo        ready            0     41 s   4121           0     0/256
+        searcher    ready            0     41 s   4121           0     0/256
+        writer      ready            0     41 s   4121           0     0/256
     "#]];
     check(&status(&troubled(), 80, Palette::PLAIN), &expected);
+}
+
+#[test]
+fn a_narrow_terminal_gets_fewer_columns() {
+    let expected = expect![[r#"
+        node local   pid 4100   up 3 min 20 s   syn…
+        NAME        STATE     RESTARTS   UPTIME
+        assistant   ready            0     41 s
+        analyst     backoff          3        -
+          signalled: killed by signal 9 after 41 s
+        echo        ready            0     41 s
+        searcher    ready            0     41 s
+        writer      ready            0     41 s
+    "#]];
+    check(&status(&troubled(), 44, Palette::PLAIN), &expected);
 }
 
 #[test]

@@ -60,9 +60,9 @@ impl StubNode {
     pub(crate) fn emit(&self, kind: &str, message: &str) {
         let event = json!({"seq": 1, "at": "2026-11-20T09:46:52Z", "kind": kind,
             "agent": "assistant", "incarnation": 2, "message": message, "data": {}});
-        for feed in lock(&self.shared.feeds).iter_mut() {
-            write!(feed, "event: event\ndata: {event}\n\n").unwrap();
-        }
+        // A feed whose console has left takes nothing.
+        let alive = |feed: &mut UnixStream| write!(feed, "event: event\ndata: {event}\n\n").is_ok();
+        lock(&self.shared.feeds).retain_mut(alive);
     }
 
     fn serve(&self, mut stream: UnixStream) -> std::io::Result<()> {
