@@ -19,7 +19,7 @@ use failure::Failure;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let verb = arguments.verb.unwrap_or_else(|| Verb::Up(arguments.up));
+    let verb = arguments.verb.unwrap_or(Verb::Up(arguments.up));
     match run(verb) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {

@@ -110,8 +110,8 @@ fn shown(data_dir: &Path) -> String {
 enum End {
     /// Somebody asked for it: Ctrl-D, the end of a script, `down`. The code to exit with.
     Asked(u8),
-    /// By this signal.
-    Signal(u8),
+    /// By a signal: a success, as for any service.
+    Signal,
     /// The node itself.
     Node(NodeEnd),
 }
@@ -129,7 +129,7 @@ impl Session {
     async fn run(&self, signals: &mut Signals, stdin: Stdin) -> End {
         tokio::select! {
             end = self.node.ended() => return End::Node(end),
-            signal = signals.next() => return End::Signal(signal),
+            _ = signals.next() => return End::Signal,
             // The tree is shown as it stands, also when it did not come up in time.
             _ = self.node.wait_settled(SETTLE_TIMEOUT) => {}
         }
@@ -144,7 +144,7 @@ impl Session {
         if stdin == Stdin::Nobody {
             return tokio::select! {
                 end = self.node.ended() => End::Node(end),
-                signal = signals.next() => End::Signal(signal),
+                _ = signals.next() => End::Signal,
             };
         }
         self.console(client, stdin).await
@@ -173,9 +173,7 @@ impl Session {
             end = self.node.ended() => End::Node(end),
             end = synapse_console::run(options, client) => match end {
                 Ok(ConsoleEnd::Left { exit }) => End::Asked(exit),
-                Ok(ConsoleEnd::Signalled(signal)) => {
-                    End::Signal(u8::try_from(signal).unwrap_or(u8::MAX))
-                }
+                Ok(ConsoleEnd::Signalled(_)) => End::Signal,
                 Ok(ConsoleEnd::NodeGone) => End::Node(self.node.ended().await),
                 Err(error) => {
                     Failure::new(report_chain(&error)).print();
@@ -202,9 +200,7 @@ async fn finish(
     gateway.close().await;
     match end {
         End::Asked(code) => Ok(code),
-        // What was asked for by a signal is a success, as for any service.
-        End::Signal(_) => Ok(0),
-        End::Node(NodeEnd::Stopped) => Ok(0),
+        End::Signal | End::Node(NodeEnd::Stopped) => Ok(0),
         End::Node(NodeEnd::StartFailed { path, reason }) => {
             let text = format!("the tree did not start: {path} {reason}");
             Err(Failure::new(text).exit(ExitCode::Escalated))

@@ -22,7 +22,7 @@ use crate::agent::process::people;
 use crate::call::{Abandoned, Call};
 use crate::deadlines::Deadlines;
 use crate::handle::{RunId, RunOutcome};
-use crate::link::CancelReason;
+use crate::link::{CancelReason, LinkPort};
 use crate::logs::LogBook;
 use crate::mailbox::Mailbox;
 use crate::view::{AgentDetail, AgentState, AgentView, ExitView, ReplicaView};
@@ -55,6 +55,7 @@ struct Replica {
     in_flight: usize,
     /// The guard stays with the actor: only its drop ends the group.
     group: Weak<ProcessGroup>,
+    port: Weak<LinkPort>,
 }
 
 #[derive(Debug, Default)]
@@ -76,6 +77,7 @@ impl Agent {
                 start_took: None,
                 in_flight: 0,
                 group: Weak::new(),
+                port: Weak::new(),
             })
         };
         Self {
@@ -246,24 +248,34 @@ impl Agent {
                 start_took: None,
                 in_flight: 0,
                 group: Weak::new(),
+                port: Weak::new(),
             };
         });
     }
 
-    pub(crate) fn spawned(&self, replica: usize, pid: u32, group: &Arc<ProcessGroup>) {
+    pub(crate) fn spawned(
+        &self,
+        replica: usize,
+        pid: u32,
+        group: &Arc<ProcessGroup>,
+        port: &Arc<LinkPort>,
+    ) {
         self.change(replica, |slot| {
             slot.pid = Some(pid);
             slot.group = Arc::downgrade(group);
+            slot.port = Arc::downgrade(port);
         });
     }
 
-    /// Sends a signal to a replica's process.
-    pub(crate) fn signal(&self, replica: usize, signal: Signal) -> Result<(), String> {
-        let slot = self.replicas.get(replica).ok_or("no such replica")?;
-        let group = slot.lock().group.upgrade().ok_or("it has no process now")?;
-        group
-            .signal_leader(signal)
-            .map_err(|error| error.to_string())
+    /// Sends SIGKILL to a replica's process. Calls from now on wait for the next incarnation.
+    pub(crate) fn kill(&self, replica: usize) -> Result<(), String> {
+        let slot = self.replicas.get(replica).ok_or("no such replica")?.lock();
+        let group = slot.group.upgrade().ok_or("it has no process now")?;
+        if let Some(port) = slot.port.upgrade() {
+            self.mailbox.leave(&port);
+        }
+        let sent = group.signal_leader(Signal::KILL);
+        sent.map_err(|error| error.to_string())
     }
 
     pub(crate) fn became_ready(&self, replica: usize, took: Duration) {

@@ -109,6 +109,9 @@ impl Mailbox {
     ) {
         let before = taken.len();
         let mut state = self.state.lock();
+        if port.is_retired() {
+            return;
+        }
         while taken.len() - before < slots {
             let Some(call) = state.queue.pop_front() else {
                 break;
@@ -128,9 +131,10 @@ impl Mailbox {
         }
     }
 
-    /// A link takes no more calls.
+    /// A link takes no more calls, from this moment on: those that come wait for the next one.
     pub(crate) fn leave(&self, port: &Arc<LinkPort>) {
         let mut state = self.state.lock();
+        port.retire();
         state.idle.retain(|idle| !Arc::ptr_eq(&idle.port, port));
         if !state.queue.is_empty() {
             state.ring();

@@ -6,7 +6,6 @@ use std::time::Duration;
 use synapse_core::fault::{Fault, FaultCode};
 use synapse_core::spec::Shutdown;
 use synapse_core::supervisor::{ChildId, Reply, Request, RequestError};
-use synapse_process::Signal;
 use tokio::time::timeout;
 
 use crate::agent::Agent;
@@ -130,7 +129,7 @@ impl Node {
     fn kill_one(&self, agent: &Agent, replica: usize) -> ActionOutcome {
         let (incarnation, pid) = agent.present(replica);
         let (ok, message) = match (incarnation, pid) {
-            (Some(number), Some(pid)) => match agent.signal(replica, Signal::KILL) {
+            (Some(number), Some(pid)) => match agent.kill(replica) {
                 Ok(()) => (
                     true,
                     format!("sent SIGKILL to {} #{number} (pid {pid})", agent.name),

@@ -269,7 +269,7 @@ impl State {
         let (died, death) = oneshot::channel();
         let agent = Arc::clone(&self.agent);
         let group = Arc::new(group);
-        self.agent.spawned(self.replica, pid, &group);
+        self.agent.spawned(self.replica, pid, &group, &link.port);
         self.process = Some(Process {
             pid,
             group,

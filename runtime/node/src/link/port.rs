@@ -1,5 +1,7 @@
 //! The way to a link from outside: commands, and a bell.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use parking_lot::Mutex;
 use synapse_core::fault::Fault;
 use tokio::sync::Notify;
@@ -13,6 +15,8 @@ use crate::link::CancelReason;
 pub(crate) struct LinkPort {
     commands: Mutex<Vec<LinkCommand>>,
     bell: Notify,
+    /// Set under the mailbox's lock: this link gets no more calls.
+    retired: AtomicBool,
 }
 
 /// What a link is told, in the order of a life.
@@ -76,6 +80,14 @@ impl LinkPort {
         }
         drop(commands);
         self.bell.notify_one();
+    }
+
+    pub(crate) fn retire(&self) {
+        self.retired.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::Relaxed)
     }
 
     pub(crate) async fn rung(&self) {
