@@ -56,6 +56,8 @@ pub(crate) enum Verb {
     Logs(LogArguments),
     /// Print what happened in the node
     Events(EventArguments),
+    /// Measure what the runtime adds to an agent, beside the floor of the same run
+    Bench(BenchArguments),
 }
 
 /// Which node, and where.
@@ -230,6 +232,34 @@ pub(crate) struct CallArguments {
     #[arg(long, value_name = "TIME", env = "SYNAPSE_TIMEOUT", value_parser = duration)]
     pub(crate) timeout: Option<Duration>,
     /// Print JSON: one object, or with --stream one line per event
+    #[arg(long, env = "SYNAPSE_JSON")]
+    pub(crate) json: bool,
+}
+
+/// `bench`.
+#[derive(Debug, Args)]
+pub(crate) struct BenchArguments {
+    /// The configuration
+    #[arg(long, value_name = "FILE", env = "SYNAPSE_CONFIG", default_value = "supervision.toml")]
+    pub(crate) config: PathBuf,
+    /// The agent; it is run alone, by a node of its own
+    pub(crate) agent: String,
+    /// Calls to make in all
+    #[arg(long, value_name = "N", env = "SYNAPSE_CALLS", default_value_t = 10_000)]
+    pub(crate) calls: usize,
+    /// Calls under way at the same time
+    #[arg(long, value_name = "K", env = "SYNAPSE_IN_FLIGHT", default_value_t = 1)]
+    pub(crate) in_flight: usize,
+    /// Bytes of the prompt
+    #[arg(long, value_name = "B", env = "SYNAPSE_BYTES", default_value_t = 100)]
+    pub(crate) bytes: usize,
+    /// Measure streams: the prompt is this number, and the agent streams as many chunks
+    #[arg(long, value_name = "C", env = "SYNAPSE_CHUNKS")]
+    pub(crate) chunks: Option<usize>,
+    /// Run everything on this processor
+    #[arg(long, value_name = "CPU", env = "SYNAPSE_PIN")]
+    pub(crate) pin: Option<usize>,
+    /// Print JSON
     #[arg(long, env = "SYNAPSE_JSON")]
     pub(crate) json: bool,
 }

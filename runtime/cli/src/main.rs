@@ -2,6 +2,7 @@
 //! translates how it ended into an exit code.
 
 mod arguments;
+mod bench;
 mod check;
 mod client;
 mod environment;
@@ -14,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use arguments::{Arguments, Verb};
+use arguments::{Arguments, BenchArguments, Verb};
 use failure::Failure;
 
 fn main() -> ExitCode {
@@ -30,9 +31,10 @@ fn main() -> ExitCode {
 }
 
 fn run(verb: Verb) -> Result<u8, Failure> {
-    match verb {
-        Verb::Check(arguments) => return check::check(&arguments),
+    match &verb {
+        Verb::Check(arguments) => return check::check(arguments),
         Verb::Schema => return check::schema(),
+        Verb::Bench(BenchArguments { pin: Some(cpu), .. }) => bench::pin(*cpu)?,
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -61,6 +63,7 @@ async fn dispatch(verb: Verb) -> Result<u8, Failure> {
         Verb::Logs(arguments) => client::feeds::logs(&arguments).await,
         Verb::Events(arguments) => client::feeds::events(&arguments).await,
         Verb::Inspect(arguments) => client::status::inspect(&arguments).await,
+        Verb::Bench(arguments) => bench::bench(arguments).await,
         // Done before the runtime was started.
         Verb::Check(_) | Verb::Schema => Ok(0),
     }

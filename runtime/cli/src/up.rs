@@ -1,7 +1,7 @@
 //! `synapse up`: configuration, environment, node, control socket and console, in that order; and
 //! the ordered stop of all of them.
 
-mod launcher;
+pub(crate) mod launcher;
 mod stdin;
 
 use std::io::Write;

@@ -1,0 +1,162 @@
+//! What was measured, as a table for people and as JSON.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::arguments::BenchArguments;
+
+/// The calls of one round.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    pub(super) times: Vec<Duration>,
+    pub(super) whole: Duration,
+}
+
+/// The stream of one round.
+#[derive(Debug)]
+pub(super) struct Streams {
+    pub(super) chunks: usize,
+    pub(super) first: Duration,
+    pub(super) whole: Duration,
+}
+
+/// Rounds of one kind.
+#[derive(Debug, Default)]
+pub(super) struct Rounds<T>(Vec<T>);
+
+impl<T> Rounds<T> {
+    pub(super) fn add(&mut self, round: T) {
+        self.0.push(round);
+    }
+
+    /// The median of a figure over the rounds.
+    fn median(&self, figure: impl Fn(&T) -> f64) -> f64 {
+        let mut figures: Vec<f64> = self.0.iter().map(figure).collect();
+        figures.sort_by(f64::total_cmp);
+        figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
+    }
+}
+
+/// Everything that a bench prints.
+#[derive(Debug)]
+pub(super) struct Figures {
+    agent: String,
+    in_flight: usize,
+    bytes: usize,
+    pin: Option<usize>,
+    pub(super) floor: Rounds<Calls>,
+    pub(super) calls: Rounds<Calls>,
+    pub(super) floor_streams: Rounds<Streams>,
+    pub(super) streams: Rounds<Streams>,
+}
+
+impl Figures {
+    pub(super) fn new(arguments: &BenchArguments) -> Self {
+        Self {
+            agent: arguments.agent.clone(),
+            in_flight: arguments.in_flight,
+            bytes: arguments.bytes,
+            pin: arguments.pin,
+            floor: Rounds(Vec::new()),
+            calls: Rounds(Vec::new()),
+            floor_streams: Rounds(Vec::new()),
+            streams: Rounds(Vec::new()),
+        }
+    }
+
+    pub(super) fn json(&self) -> Value {
+        let mut object = json!({
+            "schema": 1,
+            "agent": self.agent,
+            "in_flight": self.in_flight,
+            "bytes": self.bytes,
+            "pin": self.pin,
+        });
+        for row in self.rows() {
+            if let Some(object) = object.as_object_mut() {
+                let ratio = row.agent / row.floor;
+                let figures = json!({ "agent": row.agent, "floor": row.floor, "ratio": ratio });
+                object.insert(row.key.to_owned(), figures);
+            }
+        }
+        object
+    }
+
+    pub(super) fn text(&self) -> String {
+        let pin = self.pin.map_or_else(|| "free".to_owned(), |cpu| format!("pinned to {cpu}"));
+        let mut text = format!(
+            "{}: {} in flight, {} bytes, {pin}; medians of rounds in turn\n{:<22}{:>12}{:>12}{:>9}",
+            self.agent, self.in_flight, self.bytes, "", "agent", "floor", "ratio"
+        );
+        for row in self.rows() {
+            let (agent, floor) = (row.agent, row.floor);
+            text.push_str(&format!(
+                "\n{:<22}{agent:>12.1}{floor:>12.1}{:>9.2}",
+                row.label,
+                agent / floor
+            ));
+        }
+        text
+    }
+
+    fn rows(&self) -> Vec<Row> {
+        if self.streams.0.is_empty() { self.call_rows() } else { self.stream_rows() }
+    }
+
+    fn call_rows(&self) -> Vec<Row> {
+        let row = |key, label, figure: fn(&Calls) -> f64| Row {
+            key,
+            label,
+            agent: self.calls.median(figure),
+            floor: self.floor.median(figure),
+        };
+        vec![
+            row("p50_us", "p50, us", |calls| percentile_us(&calls.times, 50)),
+            row("p99_us", "p99, us", |calls| percentile_us(&calls.times, 99)),
+            row("calls_per_s", "calls/s", |calls| rate(calls.times.len(), calls.whole)),
+        ]
+    }
+
+    fn stream_rows(&self) -> Vec<Row> {
+        let row = |key, label, figure: fn(&Streams) -> f64| Row {
+            key,
+            label,
+            agent: self.streams.median(figure),
+            floor: self.floor_streams.median(figure),
+        };
+        vec![
+            row("first_chunk_us", "first chunk, us", |stream| us(stream.first)),
+            row("chunks_per_s", "chunks/s", |stream| rate(stream.chunks, stream.whole)),
+            row("chunks", "chunks", |stream| count(stream.chunks)),
+        ]
+    }
+}
+
+struct Row {
+    key: &'static str,
+    label: &'static str,
+    agent: f64,
+    floor: f64,
+}
+
+fn percentile_us(times: &[Duration], percent: usize) -> f64 {
+    let mut times = times.to_vec();
+    times.sort_unstable();
+    let at = times.len().saturating_sub(1) * percent / 100;
+    times.get(at).map_or(f64::NAN, |time| us(*time))
+}
+
+fn us(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}
+
+fn rate(number: usize, time: Duration) -> f64 {
+    count(number) / time.as_secs_f64()
+}
+
+/// Exact up to 2^53, which no bench counts to.
+#[expect(clippy::cast_precision_loss, reason = "no bench counts to 2^53")]
+fn count(number: usize) -> f64 {
+    number as f64
+}

@@ -1,0 +1,75 @@
+//! The agent under test, driven through a node of its own as a program of the user's would.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use synapse_core::fault::Fault;
+use synapse_node::{CallRequest, NodeHandle, RunEvent};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+/// `calls` calls with `in_flight` under way; the time of each.
+pub(super) async fn calls(
+    node: &NodeHandle,
+    agent: &str,
+    calls: usize,
+    in_flight: usize,
+    text: &str,
+) -> Result<Vec<Duration>, Fault> {
+    let in_flight = in_flight.min(calls).max(1);
+    let mut callers = JoinSet::new();
+    for caller in 0..in_flight {
+        let share = calls / in_flight + usize::from(caller < calls % in_flight);
+        callers.spawn(caller_of(node.clone(), agent.to_owned(), share, text.to_owned()));
+    }
+    let mut times = Vec::with_capacity(calls);
+    for done in callers.join_all().await {
+        times.extend(done?);
+    }
+    Ok(times)
+}
+
+async fn caller_of(
+    node: NodeHandle,
+    agent: String,
+    calls: usize,
+    text: String,
+) -> Result<Vec<Duration>, Fault> {
+    let mut times = Vec::with_capacity(calls);
+    for _ in 0..calls {
+        let input = Value::String(text.clone());
+        let request = CallRequest { input, ..CallRequest::default() };
+        let began = Instant::now();
+        std::hint::black_box(node.call(&agent, request).await?);
+        times.push(began.elapsed());
+    }
+    Ok(times)
+}
+
+/// One stream: chunks that came, the time until the first, and until the last.
+pub(super) async fn stream(
+    node: NodeHandle,
+    agent: String,
+    prompt: String,
+) -> Result<(usize, Duration, Duration), Fault> {
+    let input = Value::String(prompt);
+    let request = CallRequest { input, stream: true, ..CallRequest::default() };
+    let began = Instant::now();
+    let mut run = node.start_run(&agent, request).await?;
+    let mut first = None;
+    let mut chunks = 0;
+    while let Some(event) = run.next().await {
+        match event {
+            RunEvent::Text { .. } | RunEvent::Item { .. } => {
+                first.get_or_insert_with(|| began.elapsed());
+                chunks += 1;
+            }
+            RunEvent::Finished(outcome) => {
+                outcome?;
+            }
+            RunEvent::Started { .. } => {}
+        }
+    }
+    let whole = began.elapsed();
+    Ok((chunks, first.unwrap_or(whole), whole))
+}
