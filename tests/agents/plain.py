@@ -1,0 +1,67 @@
+"""Well-behaved agents that say what they do in files, so that tests wait for facts, not for time."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from synapse_agent.context import Context
+
+LOOK_EVERY_S = 0.005
+
+
+def echo(prompt: str) -> str:
+    """Answer with the prompt."""
+    return prompt
+
+
+def pid(prompt: str) -> int:
+    """Answer with the process that answers."""
+    return os.getpid()
+
+
+def environment(prompt: str) -> dict[str, str]:
+    """Answer with the environment."""
+    return dict(os.environ)
+
+
+def fails(prompt: str) -> str:
+    """Raise what the prompt says."""
+    raise ValueError(prompt)
+
+
+async def hold(prompt: str) -> str:
+    """Say `NAME.begun`, wait for `NAME.release`, answer; say `NAME.cancelled` where cancelled."""
+    Path(f"{prompt}.begun").write_text(str(os.getpid()))
+    try:
+        while not Path(f"{prompt}.release").exists():
+            await asyncio.sleep(LOOK_EVERY_S)
+    except asyncio.CancelledError:
+        Path(f"{prompt}.cancelled").write_text("cancelled")
+        raise
+    return f"held {prompt}"
+
+
+async def count(prompt: str) -> AsyncIterator[str]:
+    """Yield the numbers below the prompt's, a line each."""
+    for number in range(int(prompt)):
+        yield f"{number}\n"
+
+
+async def endless(prompt: str, ctx: Context) -> None:
+    """Stream kibibytes until cancelled; `PROMPT.sent` says how many have gone out."""
+    sent = 0
+    progress = Path(f"{prompt}.sent")
+    while True:
+        await ctx.emit("x" * 1024)
+        sent += 1
+        if sent % 64 == 0:
+            progress.write_text(str(sent))
+
+
+async def given(prompt: Any, ctx: Context) -> dict[str, Any]:
+    """Answer with what the call brought."""
+    return {"prompt": prompt, "deps": ctx.deps, "remaining": ctx.remaining}
