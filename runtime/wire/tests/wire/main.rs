@@ -10,6 +10,7 @@ use synapse_wire::{FrameDecoder, Violation, Wire};
 mod arbitrary;
 mod conversation;
 mod document;
+mod exchange;
 mod memory;
 mod properties;
 mod vectors;
