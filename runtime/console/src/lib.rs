@@ -10,6 +10,7 @@
 mod completion;
 mod conversations;
 mod end;
+mod flow;
 mod grammar;
 mod input;
 mod machine;

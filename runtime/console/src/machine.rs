@@ -8,7 +8,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use synapse_api::{ActionKind, ActionOutcome, AgentDetail, ClientError, Fault, LogLine, NodeEvent};
 use synapse_api::{RunEvent, SessionView, Status};
@@ -230,6 +230,8 @@ pub(crate) struct Machine {
     phase: Phase,
     current: Option<String>,
     names: Names,
+    /// Whether an agent's answers are structured, where that is known.
+    structured: BTreeMap<String, bool>,
     conversations: Conversations,
     waiting: VecDeque<String>,
     last_task: Task,
@@ -254,12 +256,17 @@ impl Machine {
             phase: Phase::Reading,
             current: names.agents.first().cloned(),
             names: names.clone(),
+            structured: BTreeMap::new(),
             conversations: Conversations::new(console),
             waiting: VecDeque::new(),
             last_task: 0,
             now: 0,
             exit: 0,
         };
+        status
+            .agents
+            .iter()
+            .for_each(|agent| machine.learn_program(agent));
         let mut actions = vec![Action::Learn(names)];
         if manner == Manner::Typed && place == Place::Attached {
             actions.push(Action::Show(View::Attached(Box::new(status.clone()))));
@@ -286,7 +293,7 @@ impl Machine {
                 actions.push(Action::Suspend);
                 self.read(actions);
             }
-            Event::InputEnded => self.end(ConsoleEnd::Left { exit: self.exit }, actions),
+            Event::InputEnded => self.leave(actions),
             Event::InputBroken(why) => self.input_broken(why, actions),
             Event::Interrupt => self.interrupt(actions),
             Event::Signal(signal) => self.end(ConsoleEnd::Signalled(signal), actions),
@@ -306,6 +313,14 @@ impl Machine {
     fn end(&mut self, end: ConsoleEnd, actions: &mut Vec<Action>) {
         self.phase = Phase::Ended;
         actions.push(Action::End(end));
+    }
+
+    /// As asked. A node takes the time that its agents need to stop.
+    fn leave(&mut self, actions: &mut Vec<Action>) {
+        if self.manner == Manner::Typed && self.place == Place::Own {
+            actions.push(Action::Show(View::Remark("Stopping.".to_owned())));
+        }
+        self.end(ConsoleEnd::Left { exit: self.exit }, actions);
     }
 
     fn node_gone(&mut self, actions: &mut Vec<Action>) {

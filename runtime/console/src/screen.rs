@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use synapse_api::RunResult;
 
 use crate::end::Place;
+use crate::flow::Flow;
 use crate::machine::View;
 use crate::render::{self, Palette, Voice};
 use crate::surroundings::{CELLS_UNLIMITED, terminal_cells};
@@ -21,6 +22,8 @@ pub(crate) struct Look {
     pub(crate) place: Place,
     /// Whether a person reads along: then all goes to one stream, and costs stand at the right.
     pub(crate) typed: bool,
+    /// Whether the terminal can take words back, so that lines break between them.
+    pub(crate) flows: bool,
 }
 
 /// A piece of text and the stream that it belongs to.
@@ -35,22 +38,24 @@ pub(crate) struct Piece {
 #[derive(Debug)]
 pub(crate) struct Composer {
     look: Look,
-    /// Cells used in the line that the cursor is in.
-    column: usize,
+    flow: Flow,
 }
 
 impl Composer {
-    pub(crate) const fn new(look: Look) -> Self {
-        Self { look, column: 0 }
+    pub(crate) fn new(look: Look) -> Self {
+        Self {
+            look,
+            flow: Flow::default(),
+        }
     }
 
     /// The text of a view, in a terminal of this width.
     pub(crate) fn compose(&mut self, view: View, cells: usize) -> Vec<Piece> {
         match view {
-            View::Text(text) => vec![self.open(render::printable(&text))],
+            View::Text(text) => vec![self.open(&text, cells)],
             View::Output(value) => {
                 let mut pieces = self.close();
-                pieces.push(self.open(render::output(&value)));
+                pieces.push(self.open(&render::output(&value), cells));
                 pieces
             }
             View::Cost(result) => self.cost(&result, cells),
@@ -71,7 +76,8 @@ impl Composer {
 
     /// The line that is open is ended.
     pub(crate) fn close(&mut self) -> Vec<Piece> {
-        let open = std::mem::take(&mut self.column) > 0;
+        let open = self.flow.column() > 0;
+        self.flow.reset();
         let end = Piece {
             answer: true,
             text: "\n".to_owned(),
@@ -80,17 +86,18 @@ impl Composer {
     }
 
     /// A piece of an answer; the line stays open for more.
-    fn open(&mut self, text: String) -> Piece {
-        match text.rsplit_once('\n') {
-            Some((_, last)) => self.column = render::width(last),
-            None => self.column += render::width(&text),
+    fn open(&mut self, text: &str, cells: usize) -> Piece {
+        let text = render::printable(text);
+        let flowing = self.flow.push(&text, cells);
+        Piece {
+            answer: true,
+            text: if self.look.flows { flowing } else { text },
         }
-        Piece { answer: true, text }
     }
 
     /// A word in the open line that is no part of the answer.
     fn about(&mut self, text: String) -> Piece {
-        self.column += render::width(&text);
+        self.flow.advance(render::width(&text));
         Piece {
             answer: false,
             text,
@@ -108,13 +115,8 @@ impl Composer {
             });
             return pieces;
         }
-        let column = if cells == 0 {
-            self.column
-        } else {
-            self.column % cells
-        };
-        self.column = 0;
-        let text = render::cost_at_right(&cost, column, cells, palette);
+        let text = render::cost_at_right(&cost, self.flow.column(), cells, palette);
+        self.flow.reset();
         vec![Piece {
             answer: false,
             text: format!("{text}\n"),
@@ -168,7 +170,7 @@ pub(crate) struct Screen {
 }
 
 impl Screen {
-    pub(crate) const fn new(look: Look) -> Self {
+    pub(crate) fn new(look: Look) -> Self {
         let typed = look.typed;
         Self {
             composer: Composer::new(look),
@@ -283,6 +285,7 @@ mod tests {
             palette: Palette::PLAIN,
             place: Place::Own,
             typed,
+            flows: typed,
         })
     }
 

@@ -194,6 +194,7 @@ impl Shell {
                 palette,
                 place: options.place,
                 typed,
+                flows: editable,
             }),
             tasks,
             names,

@@ -1,13 +1,12 @@
 //! What a line does: commands to questions, and their answers to views.
 
-use synapse_api::ExitCode;
+use synapse_api::{AgentStatus, ExitCode, Status};
 
-use super::turn::Turn;
+use super::turn::{Showing, Turn};
 use super::{
-    Action, Answer, Failure, Item, LINES_WAITING_MAX, Machine, Names, Phase, Question, Task, View,
-    Watch,
+    Action, Answer, Failure, Item, LINES_WAITING_MAX, Machine, Manner, Names, Phase, Question,
+    Task, View, Watch,
 };
-use crate::end::ConsoleEnd;
 use crate::grammar::{Command, parse};
 
 impl Machine {
@@ -63,14 +62,15 @@ impl Machine {
                 false => self.ask(Question::Events, actions),
             },
             Command::Operate(kind, targets) => self.ask(Question::Act(kind, targets), actions),
-            Command::Quit => self.end(ConsoleEnd::Left { exit: self.exit }, actions),
+            Command::Quit => self.leave(actions),
         }
     }
 
     fn call(&mut self, agent: String, text: String, actions: &mut Vec<Action>) {
         let task = self.new_task();
         let session = self.conversations.touch(&agent);
-        self.phase = Phase::Calling(Turn::new(task, agent.clone(), self.now));
+        let showing = Showing::of(self.structured.get(&agent).copied());
+        self.phase = Phase::Calling(Turn::new(task, agent.clone(), self.now, showing));
         actions.push(Action::Call {
             task,
             agent,
@@ -119,6 +119,9 @@ impl Machine {
     fn watch(&mut self, watch: Watch, actions: &mut Vec<Action>) {
         let task = self.new_task();
         self.phase = Phase::Watching(task);
+        if self.manner == Manner::Typed {
+            actions.push(Action::Show(View::Remark("Ctrl-C ends it.".to_owned())));
+        }
         actions.push(Action::Watch { task, watch });
     }
 
@@ -129,14 +132,17 @@ impl Machine {
         }
         match answer {
             Answer::Tree(status) => {
-                self.learn(Names::of(&status), actions);
+                self.learn(&status, actions);
                 actions.push(Action::Show(View::Tree(Box::new(status))));
             }
             Answer::Status(status) => {
-                self.learn(Names::of(&status), actions);
+                self.learn(&status, actions);
                 actions.push(Action::Show(View::Status(Box::new(status))));
             }
-            Answer::Agent(detail) => self.current = Some(detail.status.name),
+            Answer::Agent(detail) => {
+                self.learn_program(&detail.status);
+                self.current = Some(detail.status.name);
+            }
             Answer::Inspect(detail) => {
                 actions.push(Action::Show(View::Inspect(Box::new(detail))));
             }
@@ -157,10 +163,23 @@ impl Machine {
         self.next(actions);
     }
 
-    fn learn(&mut self, names: Names, actions: &mut Vec<Action>) {
+    fn learn(&mut self, status: &Status, actions: &mut Vec<Action>) {
+        status
+            .agents
+            .iter()
+            .for_each(|agent| self.learn_program(agent));
+        let names = Names::of(status);
         if names != self.names {
             self.names = names.clone();
             actions.push(Action::Learn(names));
+        }
+    }
+
+    /// Whether an agent's answers are structured is known once it was ready.
+    pub(super) fn learn_program(&mut self, agent: &AgentStatus) {
+        if let Some(program) = &agent.program {
+            let structured = program.output_name.is_some();
+            self.structured.insert(agent.name.clone(), structured);
         }
     }
 

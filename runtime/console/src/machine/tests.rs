@@ -173,16 +173,35 @@ fn an_output_that_was_not_streamed_is_shown_whole() {
 }
 
 #[test]
-fn a_structured_output_that_was_streamed_as_json_is_not_shown_twice() {
+fn a_structured_output_is_shown_whole_though_its_json_was_streamed() {
     let mut console = console(Manner::Typed);
     line(&mut console, "hi");
-    console.step(1, chunk(1, "{\"title\": "));
-    console.step(1, chunk(1, "\"x\"}"));
-    let end = console.step(
-        2,
-        Event::Run(1, RunEvent::Result(result(json!({"title": "x"})))),
-    );
-    assert!(matches!(end[0], Action::Show(View::Cost(_))));
+    assert_eq!(console.step(1, chunk(1, "{\"title\": ")), []);
+    assert_eq!(console.step(1, chunk(1, "\"x\"}")), []);
+    let output = json!({"title": "x"});
+    let end = console.step(2, Event::Run(1, RunEvent::Result(result(output.clone()))));
+    assert_eq!(end[0], Action::Show(View::Output(output)));
+    assert_eq!(end.len(), 3);
+}
+
+#[test]
+fn what_was_held_back_of_an_answer_that_fails_is_shown() {
+    let mut console = console(Manner::Typed);
+    line(&mut console, "hi");
+    assert_eq!(console.step(1, chunk(1, "[one, ")), []);
+    let end = console.step(2, error(1, "agent_crashed"));
+    assert_eq!(end[0], Action::Show(View::Text("[one, ".into())));
+    assert_eq!(end[1], fault("agent_crashed"));
+}
+
+#[test]
+fn an_agent_that_answers_in_text_may_begin_with_a_bracket() {
+    let mut status = status();
+    status.agents[0].program = Some(synapse_api::Program::default());
+    let (mut console, _) = Machine::start(Manner::Typed, Place::Own, "c".into(), &status);
+    line(&mut console, "hi");
+    let shown = console.step(1, chunk(1, "[sic]"));
+    assert_eq!(shown, [Action::Show(View::Text("[sic]".into()))]);
 }
 
 #[test]
@@ -384,10 +403,13 @@ fn what_is_watched_ends_by_interrupt() {
     let mut console = console(Manner::Typed);
     assert_eq!(
         line(&mut console, "/events -f"),
-        [Action::Watch {
-            task: 1,
-            watch: Watch::Events
-        }]
+        [
+            remark("Ctrl-C ends it."),
+            Action::Watch {
+                task: 1,
+                watch: Watch::Events
+            }
+        ]
     );
     let item = || Box::new(Item::Event(node_event("agent_ready", "echo")));
     assert_eq!(
@@ -455,7 +477,10 @@ fn failures_of_a_person_are_forgotten() {
     line(&mut console, "/tre");
     assert_eq!(
         line(&mut console, "/quit"),
-        [Action::End(ConsoleEnd::Left { exit: 0 })]
+        [
+            remark("Stopping."),
+            Action::End(ConsoleEnd::Left { exit: 0 })
+        ]
     );
 }
 

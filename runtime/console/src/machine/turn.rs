@@ -6,8 +6,9 @@ use synapse_api::{ExitCode, Fault, RunEvent, RunResult, ToolEvent};
 
 use super::{Action, Failure, Machine, Millis, Phase, Task, View};
 
-/// Bytes of streamed text that are kept to tell whether the output repeats them. A longer answer
-/// was streamed, so its output is not shown again.
+/// Bytes of streamed text that are kept to tell whether the output repeats them, and that are held
+/// back to be shown as what they are the beginning of. A longer answer was shown as it came, and
+/// its output is not shown again.
 const STREAMED_BYTES_KEPT_MAX: usize = 1024 * 1024;
 
 /// A call under way.
@@ -19,7 +20,39 @@ pub(super) struct Turn {
     stage: Stage,
     streamed: String,
     streamed_more: bool,
+    showing: Showing,
     thinking: bool,
+}
+
+/// Whether streamed text is shown as it comes. The JSON of a structured output is not: it is shown
+/// whole, and readably.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Showing {
+    /// As it comes.
+    AtOnce,
+    /// When it is whole.
+    Whole,
+    /// Its first character will tell: nothing is known of the agent yet.
+    Open,
+}
+
+impl Showing {
+    /// For an agent of which this is known.
+    pub(super) const fn of(structured: Option<bool>) -> Self {
+        match structured {
+            Some(true) => Self::Whole,
+            Some(false) => Self::AtOnce,
+            None => Self::Open,
+        }
+    }
+
+    fn decided_by(self, text: &str) -> Self {
+        match (self, text.trim_start().chars().next()) {
+            (Self::Open, Some('{' | '[')) => Self::Whole,
+            (Self::Open, Some(_)) => Self::AtOnce,
+            (decided, _) => decided,
+        }
+    }
 }
 
 /// How far it is.
@@ -34,7 +67,7 @@ enum Stage {
 }
 
 impl Turn {
-    pub(super) const fn new(task: Task, agent: String, began: Millis) -> Self {
+    pub(super) const fn new(task: Task, agent: String, began: Millis, showing: Showing) -> Self {
         Self {
             task,
             agent,
@@ -42,6 +75,7 @@ impl Turn {
             stage: Stage::Waiting,
             streamed: String::new(),
             streamed_more: false,
+            showing,
             thinking: false,
         }
     }
@@ -50,18 +84,34 @@ impl Turn {
         self.streamed_more || !self.streamed.is_empty()
     }
 
-    fn keep(&mut self, text: &str) {
-        if self.streamed.len() + text.len() > STREAMED_BYTES_KEPT_MAX {
-            self.streamed_more = true;
-        } else {
-            self.streamed.push_str(text);
+    /// Takes a piece of text; what of it, and of what was held back, is shown now.
+    fn take(&mut self, text: &str) -> Option<String> {
+        self.thinking = false;
+        self.showing = self.showing.decided_by(text);
+        let at_once = self.showing == Showing::AtOnce;
+        if self.streamed_more || self.streamed.len() + text.len() <= STREAMED_BYTES_KEPT_MAX {
+            if !self.streamed_more {
+                self.streamed.push_str(text);
+            }
+            return at_once.then(|| text.to_owned());
         }
+        let held = self.held();
+        self.streamed_more = true;
+        self.showing = Showing::AtOnce;
+        Some(held.unwrap_or_default() + text)
+    }
+
+    /// The text that was held back, where there is any.
+    fn held(&self) -> Option<String> {
+        let held = self.showing != Showing::AtOnce && !self.streamed.is_empty();
+        held.then(|| self.streamed.clone())
     }
 
     /// Whether the stream has shown this output already.
     fn has_shown(&self, output: &Value) -> bool {
         match output {
             _ if self.streamed_more => true,
+            _ if self.showing != Showing::AtOnce => false,
             Value::String(text) => !text.is_empty() && self.streamed.ends_with(text),
             other => serde_json::from_str::<Value>(&self.streamed).is_ok_and(|it| it == *other),
         }
@@ -85,9 +135,8 @@ impl Machine {
                 }
             }
             RunEvent::Chunk { text, .. } => {
-                turn.thinking = false;
-                turn.keep(&text);
-                actions.push(Action::Show(View::Text(text)));
+                let shown = turn.take(&text);
+                actions.extend(shown.map(|text| Action::Show(View::Text(text))));
             }
             RunEvent::Tool(tool) => show_tool(turn, tool, actions),
             RunEvent::Result(result) => self.finished(result, actions),
@@ -115,9 +164,7 @@ impl Machine {
             let text = self.cancelled_text();
             return self.cancelled(text, actions);
         }
-        let agent = Some(turn.agent.clone());
-        self.show_failure(Failure::Fault(Box::new(fault)), agent, actions);
-        self.next(actions);
+        self.broken(Failure::Fault(Box::new(fault)), actions);
     }
 
     /// The stream broke before its last event.
@@ -126,10 +173,19 @@ impl Machine {
             return;
         };
         if turn.task == task {
-            let agent = Some(turn.agent.clone());
-            self.show_failure(failure, agent, actions);
-            self.next(actions);
+            self.broken(failure, actions);
         }
+    }
+
+    /// The run failed: what was held back of its answer is all that there will be.
+    fn broken(&mut self, failure: Failure, actions: &mut Vec<Action>) {
+        let Phase::Calling(turn) = &self.phase else {
+            return;
+        };
+        actions.extend(turn.held().map(|text| Action::Show(View::Text(text))));
+        let agent = Some(turn.agent.clone());
+        self.show_failure(failure, agent, actions);
+        self.next(actions);
     }
 
     /// Ctrl-C in a call. A run without a name yet ends because its caller leaves; one with a name

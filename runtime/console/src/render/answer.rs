@@ -164,6 +164,8 @@ fn hint(fault: &Fault, agent: Option<&str>, voice: Voice) -> Option<String> {
                 voice.verb(&format!("logs {agent}"))
             )
         }
+        // The node's own words may say it already.
+        "agent_stopped" if fault.message.contains("start") => return None,
         "agent_stopped" => format!("{} brings it back.", voice.verb(&format!("start {agent}"))),
         "agent_failed" => {
             let (status, start) = match voice {

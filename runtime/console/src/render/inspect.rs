@@ -154,11 +154,9 @@ impl Page {
         for (index, exit) in exits.iter().enumerate() {
             let key = if index == 0 { "last exit" } else { "before" };
             let LastExit {
-                detail,
-                at,
-                incarnation,
-                ..
+                at, incarnation, ..
             } = exit;
+            let detail = detail(exit);
             self.pair(key, &format!("#{incarnation} at {}: {detail}", clock(at)));
             if index < EXITS_WITH_EVIDENCE {
                 self.evidence(exit);
@@ -189,6 +187,18 @@ impl Page {
             self.lines.push(self.palette.dim(key));
             self.lines.push(indented(printable(text).trim_end(), "  "));
         }
+    }
+}
+
+/// The reason, and how long it lived, where the reason does not say so.
+fn detail(exit: &LastExit) -> String {
+    let LastExit {
+        detail, uptime_ms, ..
+    } = exit;
+    if *uptime_ms == 0 || detail.contains(" after ") {
+        detail.clone()
+    } else {
+        format!("{detail} after {}", duration_ms(*uptime_ms))
     }
 }
 

@@ -208,7 +208,7 @@ fn inspect_shows_everything_with_the_evidence_of_the_last_crash() {
     status.replicas.push(replica(1, 3));
     let manifest = json!({"tools": [{"name": "search"}, {"name": "add"}],
         "input_schema": {"type": "string"},
-        "output_schema": {"properties": {"title": {"type": "string"}, "risk": {}}}});
+        "output_schema": {"properties": {"risk": {}, "title": {"type": "string"}}}});
     let spec = AgentSummary {
         entry: Some("agents.analyst:agent".into()),
         model: Some("offline".into()),
@@ -409,7 +409,7 @@ fn what_an_agent_does_meanwhile_is_one_line() {
     let call = ToolEvent {
         kind: "tool_call".into(),
         name: Some("search".into()),
-        arguments: Some(json!({"query": "rust", "limit": 3})),
+        arguments: Some(json!({"limit": 3, "query": "rust"})),
         ..ToolEvent::default()
     };
     let result = |ok: bool| ToolEvent {
