@@ -437,13 +437,15 @@ fn what_an_agent_does_meanwhile_is_one_line() {
         .map(|it| tool(it, 50, Palette::PLAIN))
         .collect();
     let expected = expect![[r#"
+        answer
           > search {"limit":3,"query":"rust"}
           < search two lines and a very long answer that…
           x search failed: two lines and a very long ans…
           . progress {"done":3}
           . thinking
     "#]];
-    check(&lines.join("\n"), &expected);
+    // A line without an indentation keeps that of the others.
+    check(&format!("answer\n{}", lines.join("\n")), &expected);
 }
 
 #[test]
