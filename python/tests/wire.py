@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from msgpack import packb
+
 from synapse_agent.decoder import Decoder
 from synapse_agent.direction import FROM_AGENT
 from synapse_agent.frame import Chunk, FaultFrame, Result
@@ -91,10 +93,8 @@ class Agent:
 
     def close(self) -> None:
         """Kill the process group and close every pipe."""
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self.process.wait()
         for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
             if pipe is not None:

@@ -31,6 +31,7 @@ from .frame import (
     Violation,
     Welcome,
 )
+from .json_value import NotJson, check_json
 
 __all__ = ["FROM_AGENT", "FROM_RUNTIME", "Direction"]
 
@@ -57,6 +58,13 @@ _MAP: Final[frozenset[type]] = frozenset({dict})
 _LIST: Final[frozenset[type]] = frozenset({list})
 _BIN: Final[frozenset[type]] = frozenset({bytes})
 _ANY: Final = None
+
+_WORDS: Final[dict[tuple[str, str], frozenset[str]]] = {
+    ("cancel", "reason"): frozenset({"cancelled", "caller_gone", "deadline_exceeded", "shutdown"}),
+    ("tool_result", "status"): frozenset({"ok", "retry", "fail", "abort"}),
+    ("log", "level"): frozenset({"debug", "info", "warning", "error"}),
+}
+"""Closed sets of words."""
 
 _SIGNATURES_MAX: Final = 4096
 """Type signatures that are remembered as good: about what one frame's nullable fields allow."""
@@ -149,9 +157,22 @@ def _check_fields(shape: _Shape, elements: list[Any]) -> list[Any]:
     for allowed, value, name in zip(shape.fields, known[2:], shape.frame._fields[2:], strict=True):
         if allowed is not None and type(value) not in allowed:
             raise Violation("bad_field", f"`{name}` of `{shape.name}` is of the wrong type")
-        if type(value) is int and value < 0 and allowed is not None:
-            raise Violation("bad_field", f"`{name}` of `{shape.name}` is out of range")
+        _check_value(shape, name, allowed, value)
     return known
+
+
+def _check_value(shape: _Shape, name: str, allowed: frozenset[type] | None, value: Any) -> None:
+    """What a field's type does not say: no negative numbers, known words, JSON all the way down."""
+    words = _WORDS.get((shape.name, name))
+    if words is not None and value not in words:
+        raise Violation("bad_field", f"`{name}` of `{shape.name}` is none of {sorted(words)}")
+    if allowed is None or allowed >= _MAP:
+        try:
+            check_json(value)
+        except NotJson as error:
+            raise Violation("bad_field", f"`{name}` of `{shape.name}`: {error}") from None
+    elif type(value) is int and value < 0:
+        raise Violation("bad_field", f"`{name}` of `{shape.name}` is out of range")
 
 
 FROM_RUNTIME: Final = Direction(

@@ -75,8 +75,7 @@ def _generic_schema(origin: Any, args: tuple[Any, ...]) -> dict[str, Any] | None
     if origin is Literal:
         return {"enum": list(args)}
     if origin in (Union, types.UnionType):
-        options = [schema_of(arg) for arg in args]
-        return {"anyOf": options} if all(one is not None for one in options) else None
+        return _union_schema([schema_of(arg) for arg in args])
     if origin is typing.Annotated:
         return schema_of(args[0])
     if origin in (typing.Required, typing.NotRequired):
@@ -88,9 +87,14 @@ def _generic_schema(origin: Any, args: tuple[Any, ...]) -> dict[str, Any] | None
     return None
 
 
+def _union_schema(options: list[dict[str, Any] | None]) -> dict[str, Any] | None:
+    known = [option for option in options if option is not None]
+    return {"anyOf": known} if len(known) == len(options) else None
+
+
 def build(annotation: Any, value: Any, where: str = "input") -> Any:
     """The value that a parameter so annotated wants, made of JSON; raises `Mismatch`."""
-    if annotation is Any or (annotation in (list, dict) and type(value) is annotation):
+    if annotation is Any:
         return value
     origin = typing.get_origin(annotation)
     if origin is not None:

@@ -1,10 +1,10 @@
 """Tasks that wait for runs, so that a run that never suspends costs no task and no turn.
 
-A slot is a task of the loop that is parked on an object of ours instead of a future. Resuming it steps the task on the
-spot, with everything that asyncio promises to code in a task, where a new task would begin in the
-loop's next turn. A run that suspends keeps its slot's task to itself: the slot is not used again,
-nor is one whose context variables or cancellation the run has changed. This module refuses to know
-what a run does.
+A slot is a task of the loop that is parked on an object of ours instead of a future. Resuming it
+steps the task on the spot, with everything that asyncio promises to code in a task, where a new
+task would begin in the loop's next turn. A run that suspends keeps its slot's task to itself: the
+slot is not used again, nor is one whose context variables or cancellation the run has changed. This
+module refuses to know what a run does.
 """
 
 from __future__ import annotations
