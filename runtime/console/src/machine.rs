@@ -233,6 +233,8 @@ pub(crate) struct Machine {
     /// Whether an agent's answers are structured, where that is known.
     structured: BTreeMap<String, bool>,
     conversations: Conversations,
+    /// The last fault with a traceback, by agent.
+    tracebacks: BTreeMap<String, Box<Fault>>,
     waiting: VecDeque<String>,
     last_task: Task,
     /// The time of the step that is being made.
@@ -258,6 +260,7 @@ impl Machine {
             names: names.clone(),
             structured: BTreeMap::new(),
             conversations: Conversations::new(console),
+            tracebacks: BTreeMap::new(),
             waiting: VecDeque::new(),
             last_task: 0,
             now: 0,

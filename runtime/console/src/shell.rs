@@ -317,6 +317,14 @@ impl Shell {
     }
 }
 
+impl Drop for Shell {
+    /// A console that was given up leaves no prompt behind for the next program to write on.
+    fn drop(&mut self) {
+        // Nobody is left to be told that there is no terminal any more.
+        let _left = self.leave_prompt();
+    }
+}
+
 /// The signals that a console listens to.
 struct Signals {
     interrupt: tokio::signal::unix::Signal,

@@ -1,6 +1,6 @@
 //! What a line does: commands to questions, and their answers to views.
 
-use synapse_api::{AgentStatus, ExitCode, Status};
+use synapse_api::{AgentStatus, ExitCode, Fault, Status};
 
 use super::turn::{Showing, Turn};
 use super::{
@@ -8,6 +8,10 @@ use super::{
     Task, View, Watch,
 };
 use crate::grammar::{Command, parse};
+use crate::render;
+
+/// Agents whose last traceback is kept: more than a person calls by hand.
+const TRACEBACKS_MAX: usize = 64;
 
 impl Machine {
     /// A line was read. While something runs it waits for its turn.
@@ -144,7 +148,9 @@ impl Machine {
                 self.current = Some(detail.status.name);
             }
             Answer::Inspect(detail) => {
-                actions.push(Action::Show(View::Inspect(Box::new(detail))));
+                let fault = self.tracebacks.get(&detail.status.name).cloned();
+                let detail = Box::new(detail);
+                actions.push(Action::Show(View::Inspect { detail, fault }));
             }
             Answer::History(session) => actions.push(Action::Show(View::History(session))),
             Answer::Logs(lines) => {
@@ -175,9 +181,13 @@ impl Machine {
         }
     }
 
-    /// Whether an agent's answers are structured is known once it was ready.
+    /// Whether an agent's answers are structured is known once it was ready, except of plain
+    /// functions, which return what they like.
     pub(super) fn learn_program(&mut self, agent: &AgentStatus) {
-        if let Some(program) = &agent.program {
+        let Some(program) = &agent.program else {
+            return;
+        };
+        if program.output_name.is_some() || program.streams {
             let structured = program.output_name.is_some();
             self.structured.insert(agent.name.clone(), structured);
         }
@@ -202,6 +212,7 @@ impl Machine {
         match failure {
             Failure::Fault(fault) => {
                 self.fail(fault.exit_code().code());
+                self.keep_traceback(&fault, agent.as_deref());
                 actions.push(Action::Show(View::Fault { fault, agent }));
             }
             Failure::Other(text, exit) => {
@@ -209,6 +220,17 @@ impl Machine {
                 actions.push(Action::Show(View::Trouble(text)));
             }
             Failure::Gone => self.node_gone(actions),
+        }
+    }
+
+    /// Faults are shown without their tracebacks; `/inspect` has the last one.
+    fn keep_traceback(&mut self, fault: &Fault, agent: Option<&str>) {
+        let room = self.tracebacks.len() < TRACEBACKS_MAX;
+        if let Some(agent) = agent.filter(|it| room || self.tracebacks.contains_key(*it))
+            && render::traceback(fault).is_some()
+        {
+            self.tracebacks
+                .insert(agent.to_owned(), Box::new(fault.clone()));
         }
     }
 

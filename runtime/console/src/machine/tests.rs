@@ -197,7 +197,11 @@ fn what_was_held_back_of_an_answer_that_fails_is_shown() {
 #[test]
 fn an_agent_that_answers_in_text_may_begin_with_a_bracket() {
     let mut status = status();
-    status.agents[0].program = Some(synapse_api::Program::default());
+    let program = synapse_api::Program {
+        streams: true,
+        ..synapse_api::Program::default()
+    };
+    status.agents[0].program = Some(program);
     let (mut console, _) = Machine::start(Manner::Typed, Place::Own, "c".into(), &status);
     line(&mut console, "hi");
     let shown = console.step(1, chunk(1, "[sic]"));
@@ -357,6 +361,31 @@ fn use_asks_the_node_and_changes_the_prompt() {
     assert_eq!(
         line(&mut console, "hi"),
         [call(2, "analyst", "hi", "c-analyst-1")]
+    );
+}
+
+#[test]
+fn the_traceback_of_a_fault_is_kept_for_inspect() {
+    let mut console = console(Manner::Typed);
+    line(&mut console, "hi");
+    let mut fault = Fault::new("agent_error", "agent", "ValueError: no");
+    fault.details = json!({"traceback": "Traceback ..."});
+    console.step(1, Event::Run(1, RunEvent::Error(fault.clone())));
+    line(&mut console, "/inspect assistant");
+    let detail = AgentDetail {
+        status: status().agents[0].clone(),
+        manifest: None,
+        spec: synapse_api::AgentSummary::default(),
+        last_exits: Vec::new(),
+    };
+    let answer = Box::new(Answer::Inspect(detail.clone()));
+    let view = View::Inspect {
+        detail: Box::new(detail),
+        fault: Some(Box::new(fault)),
+    };
+    assert_eq!(
+        console.step(2, Event::Answered(2, answer)),
+        [Action::Show(view), read("assistant")]
     );
 }
 

@@ -21,7 +21,12 @@ pub(crate) enum View {
     /// `/status`
     Status(Box<Status>),
     /// `/inspect`
-    Inspect(Box<AgentDetail>),
+    Inspect {
+        /// What the node knows.
+        detail: Box<AgentDetail>,
+        /// The last fault of a call of this console that came with a traceback.
+        fault: Option<Box<Fault>>,
+    },
     /// `/history`
     History(SessionView),
     /// A line of `/logs`

@@ -158,12 +158,6 @@ fn hint(fault: &Fault, agent: Option<&str>, voice: Voice) -> Option<String> {
             let logs = voice.verb(&format!("logs {agent} --previous"));
             format!("{logs} shows what it wrote last.")
         }
-        "agent_error" | "tool_failed" => {
-            format!(
-                "{} shows the traceback.",
-                voice.verb(&format!("logs {agent}"))
-            )
-        }
         // The node's own words may say it already.
         "agent_stopped" if fault.message.contains("start") => return None,
         "agent_stopped" => format!("{} brings it back.", voice.verb(&format!("start {agent}"))),
@@ -179,8 +173,18 @@ fn hint(fault: &Fault, agent: Option<&str>, voice: Voice) -> Option<String> {
         }
         "overloaded" | "session_busy" => "Try again in a moment.".to_owned(),
         "model_error" if fault.retryable => retry_after(fault),
+        _ if traceback(fault).is_some() => match voice {
+            Voice::Console => format!("/inspect {agent} shows the traceback."),
+            Voice::CommandLine => "With --json the details have the traceback.".to_owned(),
+        },
         _ => return None,
     })
+}
+
+/// The Python traceback that came with a fault, where one did.
+#[must_use]
+pub fn traceback(fault: &Fault) -> Option<&str> {
+    fault.details.get("traceback")?.as_str()
 }
 
 fn retry_after(fault: &Fault) -> String {

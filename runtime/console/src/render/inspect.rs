@@ -1,8 +1,11 @@
 //! Everything about one agent: the only view, beside logs, that shows tracebacks.
 
 use serde_json::Value;
-use synapse_api::{AgentDetail, AgentStatus, AgentSummary, LastExit, Program, ReplicaStatus};
+use synapse_api::{
+    AgentDetail, AgentStatus, AgentSummary, Fault, LastExit, Program, ReplicaStatus,
+};
 
+use super::answer::traceback;
 use super::layout::{indented, pad, wrap};
 use super::measure::{bytes, clock, count, duration_ms, setting_ms};
 use super::{Palette, printable, state_colour};
@@ -36,6 +39,19 @@ pub fn inspect(detail: &AgentDetail, cells: usize, palette: Palette) -> String {
     }
     page.spec(spec);
     page.exits(last_exits);
+    page.lines.join("\n")
+}
+
+/// What the last call of this console that failed left to look at, below `/inspect`.
+#[must_use]
+pub fn last_fault(fault: &Fault, cells: usize, palette: Palette) -> String {
+    let mut page = Page {
+        lines: Vec::new(),
+        cells,
+        palette,
+    };
+    page.pair("last fault", &format!("{}: {}", fault.code, fault.message));
+    page.quote("traceback", traceback(fault).unwrap_or_default());
     page.lines.join("\n")
 }
 

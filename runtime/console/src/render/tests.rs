@@ -367,7 +367,7 @@ fn faults_are_one_or_two_lines_and_never_a_traceback() {
         shown(
             "agent_error",
             "ValueError: no\nTraceback (most recent call last):\n  File",
-            json!({"agent": "other"}),
+            json!({"agent": "other", "traceback": "Traceback ..."}),
             Voice::Console,
         ),
         shown(
@@ -392,7 +392,7 @@ fn faults_are_one_or_two_lines_and_never_a_traceback() {
         agent_crashed: echo #1 was killed by signal 9
           synapse logs echo --previous shows what it wrote last.
         agent_error: ValueError: no
-          /logs other shows the traceback.
+          /inspect other shows the traceback.
         agent_failed: echo is down for good
           synapse status says why; synapse start echo tries again.
         no agent "analist". Did you mean analyst?
