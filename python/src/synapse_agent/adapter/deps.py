@@ -92,9 +92,8 @@ class Deps:
             message = (
                 f"the deps of {self._agent} do not fit {_type_name(self._type)}: {'; '.join(wrong)}"
             )
-            raise _caller(
-                message, {"errors": cast("Json", wrong), "schema": self.schema}
-            ) from error
+            details: dict[str, Json] = {"errors": cast("Json", wrong), "schema": self.schema}
+            raise Fault("caller", "schema_violation", message, details=details) from error
 
     def _defaults(self) -> Any:
         """What a call without deps gets: a type's own defaults, or None where it allows that."""
