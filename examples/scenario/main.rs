@@ -3,6 +3,8 @@
 //! `cargo run --release --example scenario -- --core FILE.json` runs it on the pure core, on a
 //! virtual clock.
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
+
 mod script;
 mod virtual_tree;
 

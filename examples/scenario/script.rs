@@ -10,51 +10,51 @@ use synapse_core::time::Millis;
 
 /// A tree and its steps.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Scenario {
+pub(crate) struct Scenario {
     /// The root supervisor.
-    pub tree: Node,
+    pub(crate) tree: Node,
     /// Done one after the other, each when the last has come to rest.
-    pub steps: Vec<Step>,
+    pub(crate) steps: Vec<Step>,
 }
 
 /// A supervisor or a worker, told apart by `type`; the root has neither `id` nor `type`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Node {
+pub(crate) struct Node {
     /// Its name below its supervisor.
-    pub id: String,
+    pub(crate) id: String,
     /// `supervisor`, or a worker.
-    pub r#type: Kind,
+    pub(crate) r#type: Kind,
     /// Its restart type.
-    pub restart: Restart,
+    pub(crate) restart: Restart,
     /// Its shutdown rule.
-    pub shutdown: Option<ShutdownWord>,
+    pub(crate) shutdown: Option<ShutdownWord>,
     /// Whether its end counts for `auto_shutdown`.
-    pub significant: bool,
+    pub(crate) significant: bool,
     /// How long a worker takes to obey.
-    pub stop_delay_ms: u64,
+    pub(crate) stop_delay_ms: u64,
     /// Start attempts that fail, from 1.
-    pub fail_starts: Vec<u32>,
+    pub(crate) fail_starts: Vec<u32>,
     /// Start attempts that answer `ignore`, from 1.
-    pub ignore_starts: Vec<u32>,
+    pub(crate) ignore_starts: Vec<u32>,
     /// Whether it is the template of a dynamic supervisor.
-    pub template: bool,
+    pub(crate) template: bool,
     /// A supervisor's strategy.
-    pub strategy: StrategyWord,
+    pub(crate) strategy: StrategyWord,
     /// A supervisor's intensity; 1 where it is missing.
-    pub intensity: Option<u32>,
+    pub(crate) intensity: Option<u32>,
     /// Its window in seconds; 5 where it is missing.
-    pub period: Option<u64>,
+    pub(crate) period: Option<u64>,
     /// Whether significant children end it.
-    pub auto_shutdown: AutoShutdown,
+    pub(crate) auto_shutdown: AutoShutdown,
     /// A supervisor's children.
-    pub children: Vec<Node>,
+    pub(crate) children: Vec<Node>,
 }
 
 /// OTP's child types.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub(crate) enum Kind {
     /// The default.
     #[default]
     Worker,
@@ -65,7 +65,7 @@ pub enum Kind {
 /// OTP's strategies, the dynamic one included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum StrategyWord {
+pub(crate) enum StrategyWord {
     /// Only the child that ended.
     #[default]
     OneForOne,
@@ -80,7 +80,7 @@ pub enum StrategyWord {
 /// `brutal_kill`, `infinity` or milliseconds.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(try_from = "serde_json::Value")]
-pub struct ShutdownWord(Shutdown);
+pub(crate) struct ShutdownWord(Shutdown);
 
 impl TryFrom<serde_json::Value> for ShutdownWord {
     type Error = String;
@@ -98,29 +98,53 @@ impl TryFrom<serde_json::Value> for ShutdownWord {
 /// One step.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case")]
-#[allow(missing_docs, reason = "the oracle's README has the fields")]
-pub enum Step {
-    Exit { path: String, reason: String },
-    Wait { ms: u64 },
-    StartChild { sup: String, child: Option<Box<Node>>, name: Option<String> },
-    TerminateChild { sup: String, id: String },
-    RestartChild { sup: String, id: String },
-    DeleteChild { sup: String, id: String },
-    WhichChildren { sup: String },
-    CountChildren { sup: String },
+pub(crate) enum Step {
+    Exit {
+        path: String,
+        reason: String,
+    },
+    Wait {
+        ms: u64,
+    },
+    StartChild {
+        sup: String,
+        child: Option<Box<Node>>,
+        name: Option<String>,
+    },
+    TerminateChild {
+        sup: String,
+        id: String,
+    },
+    RestartChild {
+        sup: String,
+        id: String,
+    },
+    DeleteChild {
+        sup: String,
+        id: String,
+    },
+    WhichChildren {
+        sup: String,
+    },
+    CountChildren {
+        sup: String,
+    },
     StopRoot,
 }
 
 impl Step {
     /// The line that begins the step in the trace.
     #[must_use]
-    pub fn label(&self) -> String {
+    pub(crate) fn label(&self) -> String {
         match self {
             Self::Exit { path, reason } => format!("exit {path} {reason}"),
             Self::Wait { ms } => format!("wait {ms}"),
             Self::StartChild { sup, child, name } => {
                 let child = child.as_ref().map(|child| child.id.as_str());
-                format!("start_child {sup} {}", child.or(name.as_deref()).unwrap_or_default())
+                format!(
+                    "start_child {sup} {}",
+                    child.or(name.as_deref()).unwrap_or_default()
+                )
             }
             Self::TerminateChild { sup, id } => format!("terminate_child {sup} {id}"),
             Self::RestartChild { sup, id } => format!("restart_child {sup} {id}"),
@@ -135,7 +159,7 @@ impl Step {
 impl Node {
     /// The node as the child of a supervisor.
     #[must_use]
-    pub fn child_spec(&self) -> ChildSpec {
+    pub(crate) fn child_spec(&self) -> ChildSpec {
         let (kind, default) = match self.r#type {
             Kind::Worker => (ChildKind::Worker, Shutdown::Timeout(Millis(5000))),
             Kind::Supervisor => (ChildKind::Supervisor, Shutdown::Infinity),
@@ -151,7 +175,7 @@ impl Node {
 
     /// A supervisor's flags; `None` for a dynamic one.
     #[must_use]
-    pub fn flags(&self) -> Option<Flags> {
+    pub(crate) fn flags(&self) -> Option<Flags> {
         let strategy = match self.strategy {
             StrategyWord::OneForOne => Strategy::OneForOne,
             StrategyWord::OneForAll => Strategy::OneForAll,
@@ -159,25 +183,38 @@ impl Node {
             StrategyWord::SimpleOneForOne => return None,
         };
         let (intensity, period) = self.window();
-        Some(Flags { strategy, intensity, period, auto_shutdown: self.auto_shutdown })
+        Some(Flags {
+            strategy,
+            intensity,
+            period,
+            auto_shutdown: self.auto_shutdown,
+        })
     }
 
     /// A dynamic supervisor's flags.
     #[must_use]
-    pub fn dynamic_flags(&self) -> DynamicFlags {
+    pub(crate) fn dynamic_flags(&self) -> DynamicFlags {
         let (intensity, period) = self.window();
         let template = self.children.first().map(Self::child_spec);
-        DynamicFlags { intensity, period, max_children: usize::MAX, template }
+        DynamicFlags {
+            intensity,
+            period,
+            max_children: usize::MAX,
+            template,
+        }
     }
 
     fn window(&self) -> (u32, Millis) {
-        (self.intensity.unwrap_or(1), Millis::from_secs(self.period.unwrap_or(5)))
+        (
+            self.intensity.unwrap_or(1),
+            Millis::from_secs(self.period.unwrap_or(5)),
+        )
     }
 }
 
 /// An exit reason of a step.
 #[must_use]
-pub fn reason(word: &str) -> ExitReason {
+pub(crate) fn reason(word: &str) -> ExitReason {
     match (word, word.strip_prefix("shutdown:")) {
         ("normal", _) => ExitReason::Normal,
         ("shutdown", _) => ExitReason::Shutdown(None),
@@ -189,7 +226,7 @@ pub fn reason(word: &str) -> ExitReason {
 
 /// An exit reason as the trace shows it.
 #[must_use]
-pub fn shown(reason: &ExitReason) -> String {
+pub(crate) fn shown(reason: &ExitReason) -> String {
     match reason {
         ExitReason::Shutdown(Some(detail)) => format!("shutdown:{detail}"),
         ExitReason::Error(word) => word.clone(),

@@ -19,7 +19,7 @@ const EVENTS_MAX: usize = 100_000;
 
 /// The trace of a scenario, one line an event.
 #[must_use]
-pub fn trace(scenario: &Scenario) -> Vec<String> {
+pub(crate) fn trace(scenario: &Scenario) -> Vec<String> {
     let mut tree = VirtualTree::new(&scenario.tree);
     tree.rest();
     if tree.root_failed {
@@ -103,7 +103,9 @@ impl VirtualTree {
     fn rest(&mut self) {
         let mut silent_until = self.now + SILENCE;
         for _ in 0..EVENTS_MAX {
-            let Some(entry) = self.agenda.first_entry() else { break };
+            let Some(entry) = self.agenda.first_entry() else {
+                break;
+            };
             let at = entry.key().0;
             if at > silent_until && self.obeying == 0 {
                 break;
@@ -134,7 +136,11 @@ impl VirtualTree {
 
     /// Gives a supervisor an event, and does what it decides.
     fn tell(&mut self, pid: Pid, event: Event) {
-        let Some(Process { kind: Species::Supervisor(boss), .. }) = self.alive.get_mut(&pid) else {
+        let Some(Process {
+            kind: Species::Supervisor(boss),
+            ..
+        }) = self.alive.get_mut(&pid)
+        else {
             return;
         };
         let mut actions = Vec::new();
@@ -149,7 +155,9 @@ impl VirtualTree {
 
     fn act(&mut self, pid: Pid, action: Action) {
         match action {
-            Action::Start { child, incarnation, .. } => self.start_child(pid, child, incarnation),
+            Action::Start {
+                child, incarnation, ..
+            } => self.start_child(pid, child, incarnation),
             Action::Stop { child, .. } => self.on_child(pid, &child, Self::stop),
             Action::Kill { child, .. } => self.on_child(pid, &child, Self::kill),
             Action::SetTimer { id, at } => self.schedule(at, Due::Timer(pid, id)),
@@ -159,7 +167,10 @@ impl VirtualTree {
             }),
             Action::StartFailed(error) => self.start_failed(pid, error),
             Action::Exit { reason, .. } => self.end(pid, reason),
-            Action::Reply { reply, .. } => self.lines.push(format!("result {}", answer(&reply))),
+            Action::Reply { reply, .. } => {
+                let named = !self.is_dynamic(pid);
+                self.lines.push(format!("result {}", answer(&reply, named)));
+            }
             // A timer that fires all the same has no effect; the rest is not in the trace.
             Action::ClearTimer(_)
             | Action::Report(_)
@@ -169,8 +180,17 @@ impl VirtualTree {
         }
     }
 
+    fn is_dynamic(&self, pid: Pid) -> bool {
+        let process = self.alive.get(&pid).map(|process| &process.kind);
+        matches!(process, Some(Species::Supervisor(boss)) if matches!(boss.core, Core::Dynamic(_)))
+    }
+
     fn on_child(&mut self, pid: Pid, child: &ChildId, act: fn(&mut Self, Pid)) {
-        let Some(Process { kind: Species::Supervisor(boss), .. }) = self.alive.get(&pid) else {
+        let Some(Process {
+            kind: Species::Supervisor(boss),
+            ..
+        }) = self.alive.get(&pid)
+        else {
             return;
         };
         if let Some(child) = boss.live.get(child).copied() {
@@ -179,7 +199,10 @@ impl VirtualTree {
     }
 
     fn tell_parent(&mut self, pid: Pid, event: impl FnOnce(ChildId, u64) -> Event) {
-        let parent = self.alive.get(&pid).and_then(|process| process.parent.clone());
+        let parent = self
+            .alive
+            .get(&pid)
+            .and_then(|process| process.parent.clone());
         if let Some((parent, child, incarnation)) = parent {
             self.schedule(self.now, Due::Event(parent, event(child, incarnation)));
         }
@@ -190,8 +213,10 @@ impl VirtualTree {
         let pid = self.next;
         self.at_path.insert(process.path.clone(), pid);
         if let Some((parent, child, _)) = &process.parent
-            && let Some(Process { kind: Species::Supervisor(boss), .. }) =
-                self.alive.get_mut(parent)
+            && let Some(Process {
+                kind: Species::Supervisor(boss),
+                ..
+            }) = self.alive.get_mut(parent)
         {
             boss.live.insert(child.clone(), pid);
         }
@@ -200,13 +225,19 @@ impl VirtualTree {
     }
 
     fn start_child(&mut self, pid: Pid, child: ChildId, incarnation: u64) {
-        let Some(Process { path, kind: Species::Supervisor(boss), .. }) = self.alive.get(&pid)
+        let Some(Process {
+            path,
+            kind: Species::Supervisor(boss),
+            ..
+        }) = self.alive.get(&pid)
         else {
             return;
         };
         let path = format!("{path}/{child}");
         let template = boss.specs.values().find(|spec| spec.template);
-        let Some(node) = boss.specs.get(&child).or(template).cloned() else { return };
+        let Some(node) = boss.specs.get(&child).or(template).cloned() else {
+            return;
+        };
         let parent = (pid, child, incarnation);
         match node.r#type {
             Kind::Supervisor => self.start_supervisor(path, &node, Some(parent)),
@@ -227,8 +258,15 @@ impl VirtualTree {
             }
         };
         let children = node.children.iter();
-        let specs = children.map(|child| (ChildId::from(&*child.id), child.clone())).collect();
-        let boss = Boss { core, specs, live: HashMap::new(), orphaned: false };
+        let specs = children
+            .map(|child| (ChildId::from(&*child.id), child.clone()))
+            .collect();
+        let boss = Boss {
+            core,
+            specs,
+            live: HashMap::new(),
+            orphaned: false,
+        };
         let kind = Species::Supervisor(Box::new(boss));
         let pid = self.spawn(Process { path, parent, kind });
         self.tell(pid, Event::Start);
@@ -241,15 +279,26 @@ impl VirtualTree {
         let event = if node.fail_starts.contains(attempt) {
             self.lines.push(format!("start_failed {path}"));
             let error = StartError::new(ExitReason::Error("boom".to_owned()));
-            Event::ChildStartFailed { child, incarnation, error }
+            Event::ChildStartFailed {
+                child,
+                incarnation,
+                error,
+            }
         } else if node.ignore_starts.contains(attempt) {
             self.lines.push(format!("start_ignored {path}"));
             Event::ChildIgnored { child, incarnation }
         } else {
             self.lines.push(format!("started {path}"));
             let stop_delay = Millis(node.stop_delay_ms);
-            let kind = Species::Worker { stop_delay, obeying: false };
-            self.spawn(Process { path, parent: Some(parent), kind });
+            let kind = Species::Worker {
+                stop_delay,
+                obeying: false,
+            };
+            self.spawn(Process {
+                path,
+                parent: Some(parent),
+                kind,
+            });
             Event::ChildStarted { child, incarnation }
         };
         self.schedule(self.now, Due::Event(boss, event));
@@ -267,8 +316,14 @@ impl VirtualTree {
     }
 
     fn obey(&mut self, pid: Pid, reason: ExitReason) {
-        let Some(Process { kind: Species::Worker { stop_delay, obeying }, .. }) =
-            self.alive.get_mut(&pid)
+        let Some(Process {
+            kind:
+                Species::Worker {
+                    stop_delay,
+                    obeying,
+                },
+            ..
+        }) = self.alive.get_mut(&pid)
         else {
             return;
         };
@@ -308,7 +363,11 @@ impl VirtualTree {
 
     fn start_failed(&mut self, pid: Pid, error: StartError) {
         let reason = ExitReason::Shutdown(Some("failed_to_start_child".to_owned()));
-        if self.alive.get(&pid).is_some_and(|process| process.parent.is_none()) {
+        if self
+            .alive
+            .get(&pid)
+            .is_some_and(|process| process.parent.is_none())
+        {
             self.root_failed = true;
         }
         let why = failed_to_start(&error);
@@ -319,7 +378,9 @@ impl VirtualTree {
     }
 
     fn leave(&mut self, pid: Pid, reason: &ExitReason, failed: Option<StartError>) {
-        let Some(process) = self.alive.remove(&pid) else { return };
+        let Some(process) = self.alive.remove(&pid) else {
+            return;
+        };
         let reason = match &process.kind {
             Species::Supervisor(boss) if boss.orphaned => &ExitReason::Killed,
             _ => reason,
@@ -327,19 +388,33 @@ impl VirtualTree {
         if let Species::Worker { obeying: true, .. } = process.kind {
             self.obeying -= 1;
         }
-        self.lines.push(format!("stopped {} {}", process.path, shown(reason)));
+        self.lines
+            .push(format!("stopped {} {}", process.path, shown(reason)));
         if self.at_path.get(&process.path) == Some(&pid) {
             self.at_path.remove(&process.path);
         }
-        let Some((parent, child, incarnation)) = process.parent else { return };
-        if let Some(Process { kind: Species::Supervisor(boss), .. }) = self.alive.get_mut(&parent)
+        let Some((parent, child, incarnation)) = process.parent else {
+            return;
+        };
+        if let Some(Process {
+            kind: Species::Supervisor(boss),
+            ..
+        }) = self.alive.get_mut(&parent)
             && boss.live.get(&child) == Some(&pid)
         {
             boss.live.remove(&child);
         }
         let event = match failed {
-            Some(error) => Event::ChildStartFailed { child, incarnation, error },
-            None => Event::ChildExited { child, incarnation, reason: reason.clone() },
+            Some(error) => Event::ChildStartFailed {
+                child,
+                incarnation,
+                error,
+            },
+            None => Event::ChildExited {
+                child,
+                incarnation,
+                reason: reason.clone(),
+            },
         };
         self.schedule(self.now, Due::Event(parent, event));
     }
@@ -375,7 +450,11 @@ impl VirtualTree {
 
     fn wait(&mut self, span: Millis) {
         let until = self.now + span;
-        while let Some(entry) = self.agenda.first_entry().filter(|entry| entry.key().0 <= until) {
+        while let Some(entry) = self
+            .agenda
+            .first_entry()
+            .filter(|entry| entry.key().0 <= until)
+        {
             self.now = self.now.max(entry.key().0);
             let due = entry.remove();
             self.happen(due);
@@ -391,33 +470,53 @@ impl VirtualTree {
     }
 
     fn request(&mut self, path: &str, request: Request) {
-        self.with(path, |tree, pid| tree.tell(pid, Event::Request { token: Token(0), request }));
+        self.with(path, |tree, pid| {
+            tree.tell(
+                pid,
+                Event::Request {
+                    token: Token(0),
+                    request,
+                },
+            )
+        });
     }
 
     fn start_new(&mut self, pid: Pid, node: Node, keep: bool) {
         let spec = node.child_spec();
-        if let Some(Process { kind: Species::Supervisor(boss), .. }) = self.alive.get_mut(&pid)
+        if let Some(Process {
+            kind: Species::Supervisor(boss),
+            ..
+        }) = self.alive.get_mut(&pid)
             && keep
             && !boss.live.contains_key(&spec.id)
         {
             boss.specs.insert(spec.id.clone(), node);
         }
-        self.tell(pid, Event::Request { token: Token(0), request: Request::StartChild(spec) });
+        self.tell(
+            pid,
+            Event::Request {
+                token: Token(0),
+                request: Request::StartChild(spec),
+            },
+        );
     }
 }
 
 fn failed_to_start(error: &StartError) -> String {
-    let ids = error.path.iter().map(|id| format!("failed_to_start_child:{id}:"));
+    let ids = error
+        .path
+        .iter()
+        .map(|id| format!("failed_to_start_child:{id}:"));
     ids.collect::<String>() + &shown(&error.reason)
 }
 
-/// A reply as the oracle prints it.
+/// A reply as the oracle prints it; instances of a dynamic supervisor are not named.
 #[must_use]
-pub fn answer(reply: &Reply) -> String {
+pub(crate) fn answer(reply: &Reply, named: bool) -> String {
     match reply {
         Reply::Ok => "ok".to_owned(),
         Reply::Ignored => "ok ignored".to_owned(),
-        Reply::Children(children) => listed(children),
+        Reply::Children(children) => listed(children, named),
         Reply::Counts(counts) => counted(*counts),
         Reply::Spec(spec) => spec.id.to_string(),
         Reply::Error(RequestError::StartFailed(error)) if error.path.is_empty() => {
@@ -428,23 +527,33 @@ pub fn answer(reply: &Reply) -> String {
     }
 }
 
-fn listed(children: &[ChildInfo]) -> String {
-    let mut shown: Vec<String> = children.iter().map(line).collect();
+fn listed(children: &[ChildInfo], named: bool) -> String {
+    let mut shown: Vec<String> = children.iter().map(|child| line(child, named)).collect();
     shown.sort();
-    if shown.is_empty() { "none".to_owned() } else { shown.join(" ") }
+    if shown.is_empty() {
+        "none".to_owned()
+    } else {
+        shown.join(" ")
+    }
 }
 
-fn line(child: &ChildInfo) -> String {
+fn line(child: &ChildInfo, named: bool) -> String {
     let state = match child.state {
         ChildState::Down | ChildState::Held => "down",
         ChildState::Restarting => "restarting",
         ChildState::Starting | ChildState::Up | ChildState::Stopping => "alive",
     };
     let kind = format!("{:?}", child.kind).to_lowercase();
-    format!("{}:{state}:{kind}", child.id)
+    let id = if named { child.id.as_str() } else { "-" };
+    format!("{id}:{state}:{kind}")
 }
 
 fn counted(counts: Counts) -> String {
-    let Counts { specs, active, supervisors, workers } = counts;
+    let Counts {
+        specs,
+        active,
+        supervisors,
+        workers,
+    } = counts;
     format!("specs={specs} active={active} supervisors={supervisors} workers={workers}")
 }

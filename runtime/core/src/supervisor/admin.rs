@@ -86,6 +86,7 @@ impl Supervisor {
 
     fn delete_child(&mut self, key: Key, out: &mut Vec<Action>) -> Option<Reply> {
         Some(match self.roster.life(key)? {
+            Life::Down if self.is_planned(key) => Reply::Error(RequestError::Restarting),
             Life::Down => {
                 self.roster.forget(key, out);
                 Reply::Ok
@@ -99,6 +100,7 @@ impl Supervisor {
 
     fn restart_child(&mut self, token: Token, key: Key, out: &mut Vec<Action>) -> Option<Reply> {
         match self.roster.life(key)? {
+            Life::Down if self.is_planned(key) => Some(Reply::Error(RequestError::Restarting)),
             Life::Down => {
                 self.set_intent(key, Intent::Run);
                 self.start_for(token, key, StartCause::Request, out)
@@ -146,15 +148,16 @@ impl Supervisor {
         else {
             return false;
         };
-        let Some(life) = self.roster.life(key) else {
+        let Some(child) = self.roster.children.get(key) else {
             return false;
         };
-        // What a request started behind the walk is not the plan's.
-        let stays = matches!(life, Life::Starting { .. } | Life::Up { .. });
+        let starts = !child.life.is_alive() && child.intent == Intent::Run;
+        let stops = matches!(child.life, Life::Stopping { .. });
         match plan.step {
-            Step::Stop { before } => key >= plan.from && (key < before || !stays),
-            Step::Delay { .. } => key >= plan.from && !stays,
-            Step::Start { at, .. } => key >= at && !life.is_alive(),
+            // What a request started behind the walk is not the plan's.
+            Step::Stop { before } => key >= plan.from && (key < before || starts || stops),
+            Step::Delay { .. } => key >= plan.from && (starts || stops),
+            Step::Start { at, .. } => key >= at && starts,
         }
     }
 

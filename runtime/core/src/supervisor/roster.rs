@@ -195,6 +195,7 @@ impl Roster {
 
     pub(super) fn forget(&mut self, key: Key, out: &mut Vec<Action>) {
         if let Some(child) = self.children.remove(key) {
+            reply_all(child.up_waiters, &Reply::Error(RequestError::Stopped), out);
             out.push(Action::Forgotten(child.spec.id));
         }
     }

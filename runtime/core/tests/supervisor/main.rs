@@ -1,0 +1,21 @@
+//! The supervisor against OTP: its suite's cases by name, recorded traces, and properties.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod admin;
+mod backoff;
+mod bench;
+mod dynamic;
+mod operator;
+mod properties;
+mod recorded;
+mod restart_types;
+mod shutdown;
+mod significant;
+mod start;
+mod strategies;
+
+#[path = "../../../../examples/scenario/script.rs"]
+mod script;
+#[path = "../../../../examples/scenario/virtual_tree.rs"]
+mod virtual_tree;
