@@ -87,7 +87,7 @@ def test_json_is_built_into_the_type(deps_type: Any, given: Any, shown: str, mod
 def test_json_that_does_not_fit_says_where() -> None:
     given = {"number": "x", "address": {"city": 5}}
     fault = failing(_showing(Customer), call("show", deps=given))
-    assert (fault.origin, fault.code) == ("caller", "invalid_input")
+    assert (fault.origin, fault.code) == ("caller", "schema_violation")
     assert "number: Input should be a valid integer" in fault.message
     assert "address.city: " in fault.message
 

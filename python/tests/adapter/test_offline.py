@@ -103,6 +103,16 @@ def test_calls_the_tool_that_a_prompt_is_about(prompt: str, expected: str) -> No
     assert _ask(_with_tools(), prompt).startswith(expected)
 
 
+def test_a_question_that_nobody_has_answered_is_one_for_a_tool() -> None:
+    agent = _agent()
+
+    @agent.tool_plain
+    def customer_balance() -> str:
+        return "123"
+
+    assert _ask(agent, "What is my balance?") == "customer_balance returned: 123"
+
+
 def test_calls_every_tool_that_is_named_in_order() -> None:
     said = _ask(_with_tools(), "use current_time, then add 1 and 1")
     assert said == "current_time returned: noon\nadd returned: 2"

@@ -217,7 +217,13 @@ def test_the_manifest_tells_what_the_agent_is() -> None:
     assert manifest.tools == [{"name": "look_up", "description": "Look a word up."}]
 
 
+def test_the_manifest_names_each_of_several_outputs() -> None:
+    manifest = program_of(Agent(output_type=[Report, int])).manifest
+    assert (manifest.output_name, manifest.mode) == ("Report | integer", "run")
+
+
 def test_text_streams_unless_the_model_cannot() -> None:
+    assert program_of(Agent(output_type=[Report, str])).manifest.mode == "run_stream"
     assert program_of(Agent()).manifest.mode == "run_stream"
     whole = FunctionModel(lambda _, __: ModelResponse(parts=[TextPart("ok")]))
     assert program_of(Agent(whole), Configuration()).manifest.mode == "run"

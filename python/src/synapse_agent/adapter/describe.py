@@ -5,8 +5,8 @@ Looks at agents and models; runs nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, cast
+from collections.abc import Iterator, Sequence
+from typing import Any, cast, get_args
 
 from pydantic import PydanticUserError
 from pydantic.errors import PydanticSchemaGenerationError
@@ -31,7 +31,7 @@ def mode_of(agent: AnyAgent, model: object, configuration: Configuration) -> Mod
     """The configured mode; else text streams where its model can, and all else comes whole."""
     if configuration.mode is not None:
         return configuration.mode
-    return "run_stream" if agent.output_type is str and _can_stream(model) else "run"
+    return "run_stream" if _may_be_text(agent.output_type) and _can_stream(model) else "run"
 
 
 def manifest_of(
@@ -62,6 +62,13 @@ def manifest_of(
     )
 
 
+def _may_be_text(output_type: object) -> bool:
+    options = cast(
+        "Sequence[object]", output_type if isinstance(output_type, list) else get_args(output_type)
+    )
+    return output_type is str or str in options
+
+
 def _can_stream(model: object) -> bool:
     if not isinstance(model, Model):
         return True
@@ -82,13 +89,17 @@ def _output_schema(agent: AnyAgent) -> dict[str, Json] | None:
 def _output_name(agent: AnyAgent, schema: dict[str, Json] | None) -> str | None:
     if schema is None:
         return None
-    title = schema.get("title")
-    name = (
-        title
-        if isinstance(title, str)
-        else getattr(cast("object", agent.output_type), "__name__", None)
-    )
+    options: Json = schema.get("anyOf")
+    if isinstance(options, list):
+        return " | ".join(_name_of(option) for option in cast("list[dict[str, Json]]", options))
+    title: Json = schema.get("title")
+    name = title or getattr(cast("object", agent.output_type), "__name__", None)
     return name if isinstance(name, str) else None
+
+
+def _name_of(schema: dict[str, Json]) -> str:
+    named = schema.get("title") or str(schema.get("$ref", "")).rpartition("/")[2]
+    return str(named or schema.get("type") or "value")
 
 
 def _fields(schema: dict[str, Json] | None) -> list[str] | None:

@@ -219,7 +219,7 @@ def _text_of(content: object) -> str:
 
 def _decide(turn: _Turn, parameters: ModelRequestParameters) -> _Answer:
     called = {part.tool_name for part in turn.returned}
-    wanted = [tool for tool in _wanted(turn.prompt, parameters) if tool.name not in called]
+    wanted = [tool for tool in _wanted(turn, parameters) if tool.name not in called]
     if wanted and len(called) < TURN_CALLS_MAX:
         return _Answer([_call(tool, turn) for tool in wanted[:TURN_CALLS_MAX]])
     if parameters.output_object is not None:
@@ -237,13 +237,13 @@ def _decide(turn: _Turn, parameters: ModelRequestParameters) -> _Answer:
     return _Answer([TextPart(reply.text or "…")], reply.paced)
 
 
-def _wanted(prompt: str, parameters: ModelRequestParameters) -> list[ToolDefinition]:
+def _wanted(turn: _Turn, parameters: ModelRequestParameters) -> list[ToolDefinition]:
     tools = {tool.name: tool for tool in parameters.declared_function_tools}
     if not tools:
         return []
-    names = called_for(prompt, tools, exact=True)
-    if not names and not is_small_talk(prompt):
-        names = called_for(prompt, tools)
+    names = called_for(turn.prompt, tools, exact=True)
+    if not names and not is_small_talk(turn.said):
+        names = called_for(turn.prompt, tools)
     return [tools[name] for name in names]
 
 

@@ -129,12 +129,19 @@ def answer(turns: Sequence[str], tools: Sequence[str] = ()) -> Reply:
     )
 
 
-def is_small_talk(prompt: str) -> bool:
-    """Whether a prompt is about the user or the conversation, so that no tool is its answer."""
-    prompt = prompt[:TURN_CHARS_MAX]
-    asked = _ASKED.search(prompt) or _ASKED_ALL.search(prompt) or _ASKED_ABOUT_ME.search(prompt)
+def is_small_talk(turns: Sequence[str]) -> bool:
+    """Whether the last turn is about the user or the conversation, so that no tool answers it."""
+    memory = Memory()
+    for turn in turns[:-1]:
+        memory.learn(turn[:TURN_CHARS_MAX])
+    prompt = turns[-1][:TURN_CHARS_MAX] if turns else ""
+    asked = _ASKED.search(prompt)
+    if asked and asked[1].strip().lower() not in {"name", *memory.facts}:
+        # "What is my balance?": nobody has told, so a tool may know.
+        return False
+    known = asked or _ASKED_ALL.search(prompt) or _ASKED_ABOUT_ME.search(prompt)
     commanded = _COUNT.search(prompt) or _SAY.match(prompt) or _STORY.search(prompt)
-    return bool(asked or commanded or _GREETING.match(prompt) or Memory().learn(prompt))
+    return bool(known or commanded or _GREETING.match(prompt) or Memory().learn(prompt))
 
 
 def quote(text: str) -> str:
