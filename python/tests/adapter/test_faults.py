@@ -173,6 +173,17 @@ def test_a_key_that_was_not_passed_is_told_from_one_that_is_unset(
     assert 'add env_pass = ["OPENAI_API_KEY"] to [agent.helper]' in raised.value.message
 
 
+def test_a_model_that_the_author_left_unchecked_is_checked_at_the_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with pytest.raises(Fault, match="OPENAI_API_KEY is not set") as raised:
+        adapter.load_agent(Agent("openai:gpt-5", defer_model_check=True), OWN)
+    assert raised.value.code == "start_failed"
+    driven = drive(Agent("offline", defer_model_check=True), call("say hi"), configuration=OWN)
+    assert driven.outcome.output == "hi"
+
+
 def test_an_entry_that_builds_its_provider_at_import(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with pytest.raises(Exception, match="OPENAI_API_KEY") as raised:

@@ -249,16 +249,29 @@ def _as_text(output: object) -> str:
 
 def _configured_model(agent: AnyAgent, configuration: Configuration, models: Models) -> Any:
     """The configuration's model, also set on the agent, which opens its model when entered."""
-    if configuration.model is None:
-        return None
+    if configuration.model is not None:
+        model = _starting_model(configuration.model, models)
+        _set_model(agent, model)
+        return model
+    own = agent.model
+    if isinstance(own, str) and not agent.root_capability.has_resolve_model_id:
+        # Named but not checked by its author: made once here, so that a missing key shows at once.
+        _set_model(agent, _starting_model(own, models))
+    return None
+
+
+def _starting_model(name: str, models: Models) -> Any:
     try:
-        model = models.named(configuration.model)
+        return models.named(name)
     except Fault as fault:
         raise Fault("agent", "start_failed", fault.message, details=fault.details) from fault
+
+
+def _set_model(agent: AnyAgent, model: Any) -> None:
     # A wrapper of an agent has no model to set; its runs are told the model one by one.
-    if hasattr(type(agent).model, "fset") and type(agent).model.fset is not None:
+    settable: Any = type(agent).model
+    if getattr(settable, "fset", None) is not None:
         agent.model = model
-    return model
 
 
 def _factory(configuration: Configuration) -> Any:
