@@ -163,6 +163,19 @@ impl Drop for Input {
     }
 }
 
+/// A line editor that panics would leave a console that nobody can type into.
+struct Watched(mpsc::Sender<Event>);
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let broken = Event::InputBroken("the line editor has failed".to_owned());
+            // The loop takes events as long as there is a console to tell.
+            let _told = self.0.blocking_send(broken);
+        }
+    }
+}
+
 fn serve(mut reader: impl Reader, asked: &Receiver<Option<String>>, events: &mpsc::Sender<Event>) {
     while let Ok(agent) = asked.recv() {
         let Some(event) = reader.read(agent.as_deref()) else {

@@ -59,6 +59,11 @@ impl Composer {
                 pieces
             }
             View::Cost(result) => self.cost(&result, cells),
+            // A terminal without a line editor has echoed it.
+            View::Interrupted if self.look.typed && !self.look.flows => {
+                self.flow.advance("^C".len());
+                Vec::new()
+            }
             View::Interrupted => vec![self.about("^C".to_owned())],
             other => {
                 let Some((answer, text)) = self.lines(other, cells) else {
@@ -170,6 +175,8 @@ impl Composer {
 pub(crate) struct Screen {
     composer: Composer,
     typed: bool,
+    /// The prompt that stands open on a terminal without a line editor.
+    prompt: Option<String>,
     /// Lines that could not be printed above the prompt yet.
     held: VecDeque<String>,
     dropped: u64,
@@ -181,6 +188,7 @@ impl Screen {
         Self {
             composer: Composer::new(look),
             typed,
+            prompt: None,
             held: VecDeque::new(),
             dropped: 0,
         }
@@ -200,7 +208,9 @@ impl Screen {
         };
         let pieces = self.composer.compose(view, cells);
         let Some(above) = above else {
-            return self.write(&pieces);
+            let again = self.prompt_piece().filter(|_| !pieces.is_empty());
+            self.write(&pieces)?;
+            return self.write(again.as_slice());
         };
         for piece in pieces {
             self.hold(piece.text);
@@ -237,10 +247,23 @@ impl Screen {
 
     /// A prompt for a terminal without a line editor.
     pub(crate) fn prompt(&mut self, agent: Option<&str>) -> io::Result<()> {
-        let text = format!("{}> ", agent.unwrap_or("synapse"));
+        self.prompt = Some(format!("{}> ", agent.unwrap_or("synapse")));
         let mut pieces = self.composer.close();
-        pieces.push(Piece { answer: true, text });
+        pieces.extend(self.prompt_piece());
         self.write(&pieces)
+    }
+
+    fn prompt_piece(&mut self) -> Option<Piece> {
+        let text = self.prompt.clone()?;
+        Some(self.composer.about(text))
+    }
+
+    /// The prompt was answered; with a line, whose end the terminal has echoed, or otherwise.
+    pub(crate) fn answered(&mut self, with_line: bool) {
+        self.prompt = None;
+        if with_line {
+            self.composer.flow.reset();
+        }
     }
 
     /// An open line is ended, such as one with an abandoned prompt.

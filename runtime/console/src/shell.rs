@@ -215,6 +215,7 @@ impl Shell {
         );
         if from_reader {
             self.reading = false;
+            self.screen.answered(matches!(event, Event::Line(_)));
         }
     }
 
@@ -293,13 +294,10 @@ impl Shell {
     /// Takes the reader off the terminal, so that what is said last stands below its prompt.
     fn leave_prompt(&mut self) -> io::Result<()> {
         self.input = None;
-        let prompted = self.reading && self.surroundings.typed;
+        let prompted = self.reading && self.surroundings.editable;
         self.reading = false;
-        if prompted {
-            self.screen.end_line(true)
-        } else {
-            Ok(())
-        }
+        self.screen.answered(false);
+        self.screen.end_line(prompted)
     }
 
     /// Ctrl-Z: the whole job stops, with its terminal as it was, until it is continued.

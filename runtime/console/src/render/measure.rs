@@ -27,11 +27,11 @@ pub fn duration_ms(ms: u64) -> String {
     duration(Duration::from_millis(ms))
 }
 
-/// A setting, which is shown as exactly as it was written: `5s`, `1500ms`, `2min`.
+/// A setting, which is shown as exactly as it was written: `5s`, `1500ms`, `2m`.
 #[must_use]
 pub fn setting_ms(ms: u64) -> String {
     match ms {
-        _ if ms > 0 && ms.is_multiple_of(60_000) => format!("{}min", ms / 60_000),
+        _ if ms > 0 && ms.is_multiple_of(60_000) => format!("{}m", ms / 60_000),
         _ if ms > 0 && ms.is_multiple_of(1_000) => format!("{}s", ms / 1_000),
         _ => format!("{ms}ms"),
     }
@@ -124,7 +124,7 @@ mod tests {
     fn settings_keep_their_exactness() {
         assert_eq!(setting_ms(5_000), "5s");
         assert_eq!(setting_ms(1_500), "1500ms");
-        assert_eq!(setting_ms(120_000), "2min");
+        assert_eq!(setting_ms(120_000), "2m");
         assert_eq!(setting_ms(0), "0ms");
     }
 
