@@ -114,11 +114,7 @@ impl World {
     }
 
     fn furnish(&self, command: &mut Command) {
-        for name in ["PATH", "HOME", "LANG", "SYNAPSE_PYTHON"] {
-            if let Some(value) = std::env::var_os(name) {
-                command.env(name, value);
-            }
-        }
+        command.envs(std::env::vars_os().filter(|(name, _)| is_passed(&name.to_string_lossy())));
         command
             .env("TMPDIR", self.path("tmp"))
             .env("SYNAPSE_CACHE_DIR", CACHE);
@@ -352,4 +348,14 @@ impl Drop for World {
         }
         self.wait_until_nothing_is_left(GONE_WITHIN);
     }
+}
+
+/// What a command of a world inherits: where programs are, and how this machine reaches a package
+/// index (mirrors, proxies, certificates).
+fn is_passed(name: &str) -> bool {
+    let known = ["PATH", "HOME", "LANG", "SYNAPSE_PYTHON"];
+    let network = ["PIP_", "UV_", "SSL_CERT_", "REQUESTS_CA_", "CURL_CA_"];
+    known.contains(&name)
+        || network.iter().any(|begin| name.starts_with(begin))
+        || name.to_ascii_lowercase().ends_with("_proxy")
 }
