@@ -89,11 +89,9 @@ impl Input {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         Self::start(above, stop, move |asked| {
-            serve(
-                Editor::new(settings, stopped, state, printer),
-                asked,
-                &events,
-            );
+            let watched = Watched(events);
+            let editor = Editor::new(settings, stopped, state, printer);
+            serve(editor, asked, &watched.0);
         })
     }
 
