@@ -158,11 +158,33 @@ async def async_context(value: object) -> AsyncGenerator[Connection]:
     LOG.append("close")
 
 
+def generator_context(value: object) -> Generator[Connection]:
+    LOG.append("open")
+    yield Connection(LOG, value)
+    LOG.append("close")
+
+
+async def async_generator_context(value: object) -> AsyncGenerator[Connection]:
+    LOG.append("open")
+    yield Connection(LOG, value)
+    LOG.append("close")
+
+
+FACTORIES = [
+    given,
+    coroutine,
+    context,
+    async_context,
+    generator_context,
+    async_generator_context,
+]
+
+
 @pytest.fixture
 def factories(monkeypatch: pytest.MonkeyPatch) -> None:
     LOG.clear()
     module = ModuleType("deps_factories")
-    for factory in (plain, given, coroutine, context, async_context):
+    for factory in (plain, *FACTORIES):
         setattr(module, factory.__name__, factory)
     monkeypatch.setitem(sys.modules, "deps_factories", module)
 
@@ -185,7 +207,7 @@ def _logging() -> Agent[Any, str]:
 
 
 @pytest.mark.usefixtures("factories")
-@pytest.mark.parametrize("factory", ["given", "coroutine", "context", "async_context"])
+@pytest.mark.parametrize("factory", [factory.__name__ for factory in FACTORIES])
 @pytest.mark.parametrize("mode", MODES)
 def test_a_factory_gets_the_calls_json_for_every_run(factory: str, mode: Mode) -> None:
     configuration = _configured(factory, "run", mode)

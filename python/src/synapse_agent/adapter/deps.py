@@ -5,9 +5,10 @@ Knows types and factories; nothing of agents' runs or of frames.
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any, cast
 
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
@@ -31,7 +32,7 @@ class Deps:
         """Look at the type once; `factory` is what `deps = "module:factory"` named."""
         self._agent = configuration.agent
         self._named = configuration.deps
-        self._factory = factory
+        self._factory = None if factory is None else _as_context(factory)
         self._kept_open = configuration.deps_scope == "incarnation"
         self._made: Any = None
         self._type: Any = deps_type
@@ -122,6 +123,15 @@ class Deps:
             f'name what makes it by deps = "module:factory" in [agent.{self._agent}]',
             details={"deps_type": _type_name(self._type)},
         )
+
+
+def _as_context(factory: Callable[..., Any]) -> Callable[..., Any]:
+    """A generator that yields once is a context manager without its decorator."""
+    if inspect.isasyncgenfunction(factory):
+        return asynccontextmanager(factory)
+    if inspect.isgeneratorfunction(factory):
+        return contextmanager(factory)
+    return factory
 
 
 def _caller(message: str, details: dict[str, Json] | None = None) -> Fault:
