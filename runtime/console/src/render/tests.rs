@@ -251,7 +251,7 @@ fn inspect_shows_everything_with_the_evidence_of_the_last_crash() {
         model         offline
         restart       permanent, shutdown 5000ms
         calls         concurrency 8, when_full reject
-        timeouts      call 10min, start 30s
+        timeouts      call 10m, start 30s
         last exit     #3 at 09:46:52: killed by signal 9 after 41 s
         peak memory   70 MiB
         cut off       r-17
