@@ -162,14 +162,17 @@ fn hint(fault: &Fault, agent: Option<&str>, voice: Voice) -> Option<String> {
         "agent_stopped" if fault.message.contains("start") => return None,
         "agent_stopped" => format!("{} brings it back.", voice.verb(&format!("start {agent}"))),
         "agent_failed" => {
-            let (status, start) = match voice {
-                Voice::Console => (format!("/inspect {agent}"), format!("/start {agent}")),
-                Voice::CommandLine => (
-                    "synapse status".to_owned(),
-                    format!("synapse start {agent}"),
-                ),
+            let why = match voice {
+                Voice::Console => format!("/inspect {agent} has the evidence"),
+                Voice::CommandLine => "synapse status says why".to_owned(),
             };
-            format!("{status} says why; {start} tries again.")
+            if fault.message.contains("start") {
+                return Some(format!("{why}."));
+            }
+            format!(
+                "{why}; {} tries again.",
+                voice.verb(&format!("start {agent}"))
+            )
         }
         "overloaded" | "session_busy" => "Try again in a moment.".to_owned(),
         "model_error" if fault.retryable => retry_after(fault),

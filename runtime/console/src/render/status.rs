@@ -136,7 +136,7 @@ fn reason(agent: &AgentStatus, cells: usize, palette: Palette) -> Option<String>
         .last_exit
         .as_ref()
         .filter(|_| agent.state != "ready")?;
-    let text = format!("  {}: {}", exit.reason, printable(&exit.detail));
+    let text = format!("  {}", printable(&exit.detail));
     let first = text.lines().next()?;
     Some(palette.bad(&wrap(first, cells, "    ")))
 }

@@ -179,7 +179,7 @@ fn the_status_of_agents_that_are_not_ready_has_its_reason() {
         NAME        STATE     RESTARTS   UPTIME    PID   IN FLIGHT    QUEUED
         assistant   ready            0     41 s   4121          12     0/256
         analyst     backoff          3        -      -           0   250/256
-          signalled: killed by signal 9 after 41 s
+          killed by signal 9 after 41 s
         echo        ready            0     41 s   4121           0     0/256
         searcher    ready            0     41 s   4121           0     0/256
         writer      ready            0     41 s   4121           0     0/256
@@ -194,7 +194,7 @@ fn a_narrow_terminal_gets_fewer_columns() {
         NAME        STATE     RESTARTS   UPTIME
         assistant   ready            0     41 s
         analyst     backoff          3        -
-          signalled: killed by signal 9 after 41 s
+          killed by signal 9 after 41 s
         echo        ready            0     41 s
         searcher    ready            0     41 s
         writer      ready            0     41 s

@@ -49,6 +49,22 @@ fn an_event_above_a_half_typed_line_leaves_it_as_it_is() {
 }
 
 #[test]
+fn an_event_waits_while_a_long_line_is_typed() {
+    let (node, mut screen) = opened("long-line");
+    screen.type_keys(&"long ".repeat(30));
+    screen.wait_for("long long");
+    node.emit("agent_down", "assistant is down");
+    screen.type_keys("END");
+    screen.wait_for("END");
+    screen.type_keys("\r");
+    screen.wait_for("  ! assistant is down");
+    screen.wait_for("You said: long long");
+    screen.wait_for("assistant> ");
+    screen.type_keys("\x04");
+    screen.ends_with("0", LEFT);
+}
+
+#[test]
 fn ctrl_c_cancels_the_call_and_at_the_prompt_gives_a_hint() {
     let (_node, mut screen) = opened("cancel");
     screen.type_keys("tell me a long story\r");
