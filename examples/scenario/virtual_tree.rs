@@ -130,7 +130,7 @@ impl VirtualTree {
         match due {
             Due::Event(pid, event) => self.tell(pid, event),
             Due::Timer(pid, id) => self.tell(pid, Event::Timer(id)),
-            Due::Obeyed(pid, reason) => self.end(pid, reason),
+            Due::Obeyed(pid, reason) => self.end(pid, &reason),
         }
     }
 
@@ -166,7 +166,7 @@ impl VirtualTree {
                 incarnation,
             }),
             Action::StartFailed(error) => self.start_failed(pid, error),
-            Action::Exit { reason, .. } => self.end(pid, reason),
+            Action::Exit { reason, .. } => self.end(pid, &reason),
             Action::Reply { reply, .. } => {
                 let named = !self.is_dynamic(pid);
                 self.lines.push(format!("result {}", answer(&reply, named)));
@@ -328,7 +328,7 @@ impl VirtualTree {
             return;
         };
         if *stop_delay == Millis(0) {
-            return self.end(pid, reason);
+            return self.end(pid, &reason);
         }
         let at = self.now + *stop_delay;
         *obeying = true;
@@ -343,7 +343,7 @@ impl VirtualTree {
             Some(Species::Supervisor(boss)) => boss.live.values().copied().collect(),
             Some(Species::Worker { .. }) | None => Vec::new(),
         };
-        self.end(pid, ExitReason::Killed);
+        self.end(pid, &ExitReason::Killed);
         for orphan in orphans {
             match self.alive.get_mut(&orphan).map(|process| &mut process.kind) {
                 Some(Species::Worker { .. }) => self.obey(orphan, ExitReason::Killed),
@@ -357,8 +357,8 @@ impl VirtualTree {
     }
 
     /// A process is gone.
-    fn end(&mut self, pid: Pid, reason: ExitReason) {
-        self.leave(pid, &reason, None);
+    fn end(&mut self, pid: Pid, reason: &ExitReason) {
+        self.leave(pid, reason, None);
     }
 
     fn start_failed(&mut self, pid: Pid, error: StartError) {
@@ -425,7 +425,7 @@ impl VirtualTree {
             Step::StopRoot => self.with("root", Self::stop),
             Step::Exit { path, reason: word } if word == "kill" => self.with(path, Self::kill),
             Step::Exit { path, reason: word } => {
-                self.with(path, |tree, pid| tree.end(pid, reason(word)));
+                self.with(path, |tree, pid| tree.end(pid, &reason(word)));
             }
             Step::StartChild { sup, child, name } => {
                 let node = child.as_deref().cloned().unwrap_or_else(|| Node {

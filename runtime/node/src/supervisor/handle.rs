@@ -59,10 +59,11 @@ impl SupervisorHandle {
         self.tell(SupervisorMessage::Kill);
     }
 
-    /// Kills the actor itself, as a defect of ours would: its children go with their handles.
-    #[cfg(test)]
-    pub(crate) fn kill_actor(&self) {
-        self.actor.kill();
+    /// The supervisor as the child of another: what a [`ChildFactory`](super::ChildFactory)
+    /// returns for it.
+    #[must_use]
+    pub fn into_child(self) -> Box<dyn ChildHandle> {
+        Box::new(NestedSupervisor(self))
     }
 
     async fn ask<T: Send + 'static>(
@@ -82,7 +83,7 @@ impl SupervisorHandle {
 
 /// A supervisor as the child of another.
 #[derive(Debug)]
-pub(super) struct NestedSupervisor(pub(super) SupervisorHandle);
+struct NestedSupervisor(SupervisorHandle);
 
 impl ChildHandle for NestedSupervisor {
     fn stop(&mut self, _within: Option<Duration>) {

@@ -12,7 +12,6 @@ use synapse_core::spec::{AgentSpec, ChildRef, SupervisorSpec, TreeSpec};
 use synapse_core::supervisor::{ChildId, ChildKind, ChildSpec, Flags};
 use tokio::sync::mpsc;
 
-use crate::supervisor::handle::NestedSupervisor;
 use crate::supervisor::{
     AgentSupervisor, ChildEvents, ChildFactory, ChildHandle, ChildReport, ChildStart, SpawnError,
     SupervisorEvent, SupervisorHandle, SupervisorObserver, SupervisorSettings,
@@ -232,7 +231,7 @@ impl ChildFactory for Children {
                 .or_default()
                 .incarnation = incarnation;
             return match tree.spawn(&spec.name, events) {
-                Ok(handle) => Box::new(NestedSupervisor(handle)),
+                Ok(handle) => handle.into_child(),
                 // `events` has told.
                 Err(_) => Box::new(Absent),
             };

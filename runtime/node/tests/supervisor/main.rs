@@ -1,0 +1,11 @@
+//! The supervisor's actor with children that are tasks, on a clock that stands still.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod alone;
+mod children;
+mod tree;
