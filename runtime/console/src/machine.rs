@@ -1,6 +1,8 @@
 //! Every decision of the console: `state × event × time → actions`, pure. It does not read, write,
 //! wait or ask; the shell does what the actions say and comes back with events.
 
+mod action;
+mod event;
 mod line;
 mod turn;
 mod view;
@@ -10,11 +12,12 @@ mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use synapse_api::{ActionKind, ActionOutcome, AgentDetail, ClientError, Fault, LogLine, NodeEvent};
-use synapse_api::{RunEvent, SessionView, Status};
+use synapse_api::{Fault, NodeEvent, Status};
 
 use crate::conversations::Conversations;
 use crate::end::{ConsoleEnd, Place};
+pub(crate) use action::{Action, Names, Question, Watch};
+pub(crate) use event::{Answer, Event, Failure, Item};
 use turn::Turn;
 pub(crate) use view::View;
 
@@ -35,176 +38,6 @@ pub(crate) enum Manner {
     Typed,
     /// A script; the first failure becomes the exit code.
     Script,
-}
-
-/// What happens to the console.
-#[derive(Debug)]
-pub(crate) enum Event {
-    /// A line was read. The reader waits until it is asked again.
-    Line(String),
-    /// Ctrl-C was typed at the prompt. The reader waits until it is asked again.
-    Interrupted {
-        /// Whether the line was empty.
-        empty: bool,
-    },
-    /// Ctrl-Z was typed at the prompt. The reader waits until it is asked again.
-    SuspendTyped,
-    /// Ctrl-D was typed, or the script is at its end.
-    InputEnded,
-    /// The reader cannot go on.
-    InputBroken(String),
-    /// SIGINT: Ctrl-C while no line is edited.
-    Interrupt,
-    /// A signal that ends the process.
-    Signal(i32),
-    /// A run's event.
-    Run(Task, RunEvent),
-    /// A run's stream broke.
-    RunFailed(Task, Failure),
-    /// A question was answered.
-    Answered(Task, Box<Answer>),
-    /// A question or a followed list failed.
-    Failed(Task, Failure),
-    /// A line of what is followed.
-    Followed(Task, Box<Item>),
-    /// What was followed has ended.
-    FollowEnded(Task),
-    /// Something happened in the node.
-    Notice(NodeEvent),
-    /// An agent came back, and its conversation was looked at.
-    Kept(NodeEvent, Option<u64>),
-    /// The node's events come no more.
-    FeedLost(Failure),
-}
-
-/// What the console wants to know from the node.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Question {
-    Tree,
-    Status,
-    /// Whether there is such an agent.
-    Agent(String),
-    Inspect(String),
-    History(String),
-    Logs {
-        agent: String,
-        previous: bool,
-    },
-    Events,
-    Act(ActionKind, Vec<String>),
-}
-
-/// What the node says to a [`Question`].
-#[derive(Debug)]
-pub(crate) enum Answer {
-    Tree(Status),
-    Status(Status),
-    Agent(AgentDetail),
-    Inspect(AgentDetail),
-    History(SessionView),
-    Logs(Vec<LogLine>),
-    Events(Vec<NodeEvent>),
-    Acted(Vec<ActionOutcome>),
-}
-
-/// What is watched until Ctrl-C.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Watch {
-    Logs { agent: String, previous: bool },
-    Events,
-}
-
-/// One line of a [`Watch`].
-#[derive(Debug)]
-pub(crate) enum Item {
-    Log(LogLine),
-    Event(NodeEvent),
-}
-
-/// Why a request failed.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Failure {
-    /// The node says why.
-    Fault(Box<Fault>),
-    /// There is no node any more.
-    Gone,
-    /// Anything else, in words, with its exit code.
-    Other(String, u8),
-}
-
-impl From<ClientError> for Failure {
-    fn from(error: ClientError) -> Self {
-        let exit = error.exit_code().code();
-        match error {
-            ClientError::Fault(fault) => Self::Fault(fault),
-            ClientError::Connect(_) | ClientError::Lost { .. } | ClientError::Stopping => {
-                Self::Gone
-            }
-            other => Self::Other(format!("cannot {other}"), exit),
-        }
-    }
-}
-
-/// What the shell does, in order.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Action {
-    /// Read the next line; the prompt names the agent.
-    Read { agent: Option<String> },
-    /// Show this.
-    Show(View),
-    /// Complete these names from now on.
-    Learn(Names),
-    /// Begin a run.
-    Call {
-        task: Task,
-        agent: String,
-        text: String,
-        session: String,
-    },
-    /// Ask the node to cancel a run.
-    Cancel { run: String },
-    /// Ask the node something.
-    Ask { task: Task, question: Question },
-    /// Watch something.
-    Watch { task: Task, watch: Watch },
-    /// Drop a task; a run's caller is gone with it.
-    Drop { task: Task },
-    /// Forget a conversation.
-    Forget { session: String },
-    /// Look how much of a conversation there is, and come back with [`Event::Kept`].
-    LookAfter { event: NodeEvent, session: String },
-    /// Follow the node's events again.
-    FollowEvents,
-    /// Stop the process until it is continued.
-    Suspend,
-    /// The end.
-    End(ConsoleEnd),
-}
-
-/// The names that are completed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Names {
-    /// Agents, in the order of the tree.
-    pub(crate) agents: Vec<String>,
-    /// Supervisors, the root first.
-    pub(crate) supervisors: Vec<String>,
-}
-
-impl Names {
-    pub(crate) fn of(status: &Status) -> Self {
-        Self {
-            agents: status
-                .agents
-                .iter()
-                .map(|agent| agent.name.clone())
-                .collect(),
-            supervisors: status
-                .supervisors
-                .iter()
-                .map(|it| it.name.clone())
-                .collect(),
-        }
-    }
 }
 
 /// What the console is doing.

@@ -1,6 +1,8 @@
 use serde_json::{Map, Value, json};
-use synapse_api::{ActionKind, AgentStatus, Fault, NodeEvent, RunEvent, RunResult};
-use synapse_api::{Status, SupervisorStatus};
+use synapse_api::{
+    ActionKind, ActionOutcome, AgentDetail, AgentStatus, Fault, NodeEvent, RunEvent, RunResult,
+    Status, SupervisorStatus,
+};
 
 use super::*;
 
