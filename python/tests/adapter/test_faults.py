@@ -220,3 +220,9 @@ def test_an_entry_needs_no_key_for_a_model_that_another_replaces(
 def test_which_errors_are_about_a_missing_variable(error: Exception, variable: str | None) -> None:
     missing = missing_variable(error, OWN)
     assert (missing.variable if missing else None) == variable
+
+
+def test_a_variable_of_the_agents_own_is_passed_by_name() -> None:
+    missing = missing_variable(KeyError("MY_LLM_KEY"), OWN)
+    assert missing is not None
+    assert 'add env_pass = ["MY_LLM_KEY"] to [agent.helper]' in missing.message

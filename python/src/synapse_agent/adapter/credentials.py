@@ -36,7 +36,8 @@ def missing_variable(error: BaseException, configuration: Configuration) -> Miss
             return None
         for variable in _named(seen):
             if variable not in os.environ:
-                return Missing(variable, _advice(variable, configuration))
+                own = isinstance(seen, KeyError)
+                return Missing(variable, _advice(variable, configuration, own=own))
         seen = seen.__cause__ or seen.__context__
     return None
 
@@ -51,12 +52,18 @@ def _named(error: BaseException) -> list[str]:
     return _VARIABLE.findall(text) if _SPEAKS_OF_ENVIRONMENT.search(text) else []
 
 
-def _advice(variable: str, configuration: Configuration) -> str:
+def _advice(variable: str, configuration: Configuration, *, own: bool) -> str:
+    """What to do; `own` says that the agent's code reads the variable, which no provider knows."""
     table = f"[agent.{configuration.agent}]"
     if variable in configuration.withheld:
         return (
             f"{variable} is set where the runtime runs, but is not passed to this agent: "
             f'add env_pass = ["{variable}"] to {table}'
+        )
+    if own:
+        return (
+            f"{variable} is not set for this agent: set it where the runtime runs "
+            f'and add env_pass = ["{variable}"] to {table}, or set it there by env_file'
         )
     return (
         f"{variable} is not set: set it where the runtime runs, "
