@@ -18,7 +18,7 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1] / "src"), str(Path(__file__).parents[1] / "tests")]
 
-from wire import call, frame, welcome
+from wire import call, frame, welcome  # noqa: E402
 
 HERE = Path(__file__).parent
 FLOOR = """
@@ -158,7 +158,7 @@ def main() -> None:
     given = arguments.parse_args()
     if given.pin is not None:
         os.sched_setaffinity(0, {given.pin})
-    kinds = {
+    kinds: dict[str, tuple[str | None, dict[str, object]]] = {
         "floor": (None, {}),
         "sync": ("echoes:sync", {}),
         "async": ("echoes:suspending", {"concurrency": 64}),
@@ -172,7 +172,9 @@ def main() -> None:
         peer = Peer(entry, **configuration)
         rate = throughput(peer, 64, given.calls * 5, entry == "echoes:sync")
         peer.close()
-        print(f"{name:16} p50 {p50:7.1f} us  p99 {p99:7.1f}  1 MB {large:7.0f}  {rate:9.0f} calls/s")
+        print(
+            f"{name:16} p50 {p50:7.1f} us  p99 {p99:7.1f}  1 MB {large:7.0f}  {rate:9.0f} calls/s"
+        )
     for entry in ("echoes:pieces", "echoes:pieces_async", "echoes:emits", "echoes:emits_async"):
         peer = Peer(entry, concurrency=1)
         rate, first = stream(peer, 100_000)

@@ -49,16 +49,18 @@ def welcome(entry: str | None, **configuration: Any) -> bytes:
 class Agent:
     """One worker process, and what it has said so far."""
 
-    def __init__(self, folder: Path, *, python: list[str] | None = None) -> None:
+    def __init__(self, folder: Path, *, environment: dict[str, str] | None = None) -> None:
         """Start the worker in `folder`."""
+        given = dict(environment or {})
+        path = [given.pop("PYTHONPATH", ""), str(SOURCE)]
         environment = {
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(SOURCE),
-            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONPATH": os.pathsep.join(filter(None, path)),
             "PYTHONWARNINGS": "error",
+            **given,
         }
         self.process = subprocess.Popen(
-            python or [sys.executable, "-P", "-m", "synapse_agent"],
+            [sys.executable, "-P", "-m", "synapse_agent"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -120,7 +122,7 @@ class Agent:
             assert not self.ended, f"no {kind}: the agent ended; had {self.frames}; {self.stderr()}"
             self._read(deadline, kind)
 
-    def answer(self, run: int) -> Result | FaultFrame:
+    def answer(self, run: int) -> Any:
         """Wait for the end of a run."""
         deadline = time.monotonic() + DEADLINE_S
         while True:
@@ -130,7 +132,7 @@ class Agent:
             assert not self.ended, f"no end of run {run}: the agent ended; {self.stderr()}"
             self._read(deadline, f"end of run {run}")
 
-    def ask(self, value: Any, run: int = 1, **given: Any) -> Result | FaultFrame:
+    def ask(self, value: Any, run: int = 1, **given: Any) -> Any:
         """One call and its end."""
         self.send(call(run, value, **given))
         return self.answer(run)
@@ -141,6 +143,22 @@ class Agent:
         self.frames = [one for one in self.frames if one not in found]
         assert [one.seq for one in found] == list(range(len(found)))
         return [one.data for one in found]
+
+    def until_busy(self) -> None:
+        """Wait until user code has been running for a moment: a pong tells of its lag."""
+        for nonce in range(1000):
+            self.send(frame(7, 0, nonce))
+            if self.expect("Pong").lag_us > 0:
+                return
+        raise AssertionError("the agent never began to run")
+
+    def expect_pong(self, nonce: int) -> Any:
+        """Ping, and wait for its own pong."""
+        self.send(frame(7, 0, nonce + 1_000_000))
+        while True:
+            pong = self.expect("Pong")
+            if pong.nonce == nonce + 1_000_000:
+                return pong
 
     def quiet_for(self, seconds: float) -> None:
         """Read whatever comes within a time; for what must not happen."""

@@ -18,8 +18,8 @@ from typing import Any, Final, NoReturn  # noqa: E402
 
 from .configuration import configuration_of  # noqa: E402
 from .faults import StartFailed, Terminated, start_failed  # noqa: E402
-from .frame import Call, Welcome  # noqa: E402
-from .inlet import Inlet  # noqa: E402
+from .frame import Call, Violation, Welcome  # noqa: E402
+from .inlet import Inlet, violated  # noqa: E402
 from .logs import LOG_LINES_PER_S, LogSender  # noqa: E402
 from .outlet import Outlet  # noqa: E402
 from .program import Fault, Program  # noqa: E402
@@ -109,10 +109,13 @@ def _no_calls_yet(_call: Call) -> Run:
 def _await_welcome(session: Session[Any], inlet: Inlet, gate: Gate) -> Welcome:
     while session.welcome is None:
         for frame in inlet.read():
-            if session.welcome is None:
+            if session.welcome is not None:
+                gate.take(frame)
+                continue
+            try:
                 session.receive(frame)
-            else:
-                gate.pending.append(frame)
+            except Violation as violation:
+                violated(violation)
     return session.welcome
 
 

@@ -56,9 +56,11 @@ def agent_error(error: BaseException) -> Fault:
 
 def not_json(error: Exception) -> Fault:
     """The user's code returned what no frame can carry."""
-    return Fault(
-        "agent", "agent_error", str(error), details={"exception": type(error).__qualname__}
-    )
+    message = str(error)
+    if isinstance(error, OverflowError):
+        message = "the output has an integer of more than 64 bits; make it a string"
+    details = {"exception": type(error).__qualname__}
+    return Fault("agent", "agent_error", message, details=details)
 
 
 def output_too_large(error: Exception) -> Fault:

@@ -15,7 +15,7 @@ from .direction import FROM_RUNTIME
 from .frame import Violation
 from .stdio import enlarge
 
-__all__ = ["EXIT_PROTOCOL", "Inlet"]
+__all__ = ["EXIT_PROTOCOL", "Inlet", "violated"]
 
 EXIT_PROTOCOL: Final = 76
 """Exit code where the runtime broke the protocol (EX_PROTOCOL of sysexits)."""
@@ -42,7 +42,7 @@ class Inlet:
             if data:
                 return self._feed(data)
         except Violation as violation:
-            _violated(violation)
+            violated(violation)
         except BlockingIOError:
             return []
         _end_of_file()
@@ -63,7 +63,7 @@ def _end_of_file() -> NoReturn:
     os._exit(0)
 
 
-def _violated(violation: Violation) -> NoReturn:
+def violated(violation: Violation) -> NoReturn:
     """The runtime broke the protocol: nothing that it says later can be trusted."""
     sys.stderr.write(f"synapse_agent: protocol violation by the runtime: {violation}\n")
     sys.stderr.flush()

@@ -38,7 +38,7 @@ class LogSender:
         """Begin a full second."""
         self.outlet = outlet
         self._lines_per_s = max(1, lines_per_s)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a destructor that logs may interrupt a line
         self._second = 0.0
         self._sent = 0
         self._dropped = 0

@@ -14,7 +14,6 @@ from typing import Any, Final
 
 from .frame import FRAME_BYTES_MAX, FrameTooLong, header
 from .outlet import LOCK_TIMEOUT_S, SMALL_BYTES, Outlet
-from .stdio import enlarge
 
 __all__ = ["LoopOutlet"]
 
@@ -56,11 +55,10 @@ class LoopOutlet(Outlet):
                 if length > FRAME_BYTES_MAX:
                     raise FrameTooLong(f"{length} bytes, at most {FRAME_BYTES_MAX} are allowed")
                 if length <= SMALL_BYTES or self.blocked:
-                    self._buffer += header(length)
-                    self._buffer += body
+                    self._buffer += header(length) + body + then
                 else:
                     self._send_large(header(length), body)
-                self._buffer += then
+                    self._buffer += then
             finally:
                 body.release()
                 self._reset()
@@ -76,6 +74,9 @@ class LoopOutlet(Outlet):
         if not self.lock.acquire(timeout=LOCK_TIMEOUT_S):
             return False
         try:
+            if self._tearable:
+                self._late += frame
+                return True
             self._buffer += frame
         finally:
             self.lock.release()
@@ -127,21 +128,20 @@ class LoopOutlet(Outlet):
 
     def _send_large(self, length: bytes, body: memoryview) -> None:
         """Write a large frame from the packer's buffer; only what the pipe refuses is copied."""
-        if not self._enlarged:
-            self._enlarged = True
-            enlarge(self.descriptor)
+        self._enlarge()
         while self._buffer and not self.blocked:
             self._write()
+        self._tearable = True
         written = 0
         if not self.blocked:
             try:
                 written = os.writev(self.descriptor, (length, body))
             except BlockingIOError:
                 written = 0
-        if written < len(length):
-            self._buffer += length[written:]
         with body[max(0, written - len(length)) :] as rest:
-            self._buffer += rest
+            self._buffer += length[written:] + rest + self._late
+        self._late = b""
+        self._tearable = False
 
     def _await_room(self) -> None:
         self._loop.add_writer(self.descriptor, self._has_room)

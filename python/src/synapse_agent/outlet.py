@@ -27,20 +27,36 @@ whose output does not move is to be seen as hung, and the sentinel must go on wa
 
 
 class Outlet:
-    """Writes frames to a descriptor that may block."""
+    """Writes frames to a descriptor that may block.
 
-    __slots__ = ("_broken", "_enlarged", "_get_buffer", "_pack", "_reset", "descriptor", "lock")
+    The lock may be taken again by its own thread: a destructor that logs can run anywhere, also in
+    the middle of a write. What it writes there comes after the frame that it interrupted.
+    """
+
+    __slots__ = (
+        "_broken",
+        "_enlarged",
+        "_get_buffer",
+        "_late",
+        "_pack",
+        "_reset",
+        "_tearable",
+        "descriptor",
+        "lock",
+    )
 
     def __init__(self, descriptor: int) -> None:
         """Own the write end of the pipe."""
         self.descriptor = descriptor
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
         packer = Packer(autoreset=False)
         self._pack = packer.pack
         self._get_buffer = packer.getbuffer
         self._reset = packer.reset
         self._enlarged = False
         self._broken = False
+        self._tearable = False
+        self._late = b""
 
     def send(self, frame: tuple[Any, ...], then: bytes = b"") -> None:
         """Write a frame, and bytes of another one that rides along, whole.
@@ -69,7 +85,10 @@ class Outlet:
         if not self.lock.acquire(timeout=LOCK_TIMEOUT_S):
             return False
         try:
-            self._put(frame)
+            if self._tearable:
+                self._late += frame
+            else:
+                self._put(frame)
         finally:
             self.lock.release()
         return True
@@ -88,22 +107,32 @@ class Outlet:
     def _put_large(self, length: bytes, body: memoryview, then: bytes) -> None:
         if self._broken:
             return
-        if not self._enlarged:
-            self._enlarged = True
-            enlarge(self.descriptor)
+        self._enlarge()
         try:
+            self._tearable = True
             written = os.writev(self.descriptor, (length, body))
             with body[max(0, written - len(length)) :] as rest:
                 self._put_rest(rest)
-            self._put_rest(memoryview(then))
+            self._put(then)
         except BaseException as error:
             self._failed(error)
 
     def _put_rest(self, rest: memoryview) -> None:
+        """Write the rest of a frame, then what came in between."""
+        self._tearable = True
         at = 0
         while at < len(rest):
             with rest[at:] as left:
                 at += os.write(self.descriptor, left)
+        self._tearable = False
+        late, self._late = self._late, b""
+        if late:
+            self._put(late)
+
+    def _enlarge(self) -> None:
+        if not self._enlarged:
+            self._enlarged = True
+            enlarge(self.descriptor)
 
     def _failed(self, error: BaseException) -> None:
         """Nothing may follow a torn frame; a closed pipe means that the runtime is gone."""

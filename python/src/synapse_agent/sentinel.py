@@ -159,9 +159,10 @@ class Gate:
                     os.read(self._wake_read, 512)
                 else:
                     for frame in self.inlet.read():
-                        self._take(frame)
+                        self.take(frame)
 
-    def _take(self, frame: Any) -> None:
+    def take(self, frame: Any) -> None:
+        """Serve a frame in the owner's stead, or keep it for the owner."""
         if isinstance(frame, Ping):
             self.outlet.send_if_free(encode((73, 0, frame.nonce, self._lag_us(), resident_bytes())))
         elif isinstance(frame, Cancel) and self.take_cancel(frame):

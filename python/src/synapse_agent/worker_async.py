@@ -14,7 +14,8 @@ import time
 from typing import Any, Final
 
 from .faults import StartFailed, agent_error, not_json, output_too_large
-from .frame import Call, FrameTooLong, Ping
+from .frame import Call, FrameTooLong, Ping, Violation
+from .inlet import violated
 from .json_value import NotJson, check_json
 from .logs import LogSender, capture_logging
 from .loop_outlet import LoopOutlet
@@ -115,6 +116,7 @@ class SuspendingWorker:
         self._free = program.manifest.concurrency
         self._starting = False
         self._spare: Slot | None = None
+        self._growing = False
         self._drained: asyncio.Future[None] = around.loop.create_future()
         session.make_run = self._make_port
 
@@ -147,8 +149,14 @@ class SuspendingWorker:
         return LoopPort(call, self._around)
 
     def _readable(self) -> None:
-        """The pipe has data."""
-        for frame in self._inlet.read():
+        """The pipe has data. The loop is at the pipe while it reads, and away again after."""
+        gate = self._around.gate
+        gate.back()
+        frames = self._inlet.read()
+        gate.leave()
+        if gate.pending:  # what the sentinel read comes first
+            self._take_pending()
+        for frame in frames:
             self._take(frame)
         self._start_waiting()
 
@@ -160,7 +168,10 @@ class SuspendingWorker:
         self._start_waiting()
 
     def _take(self, frame: Any) -> None:
-        answer = self._session.receive(frame)
+        try:
+            answer = self._session.receive(frame)
+        except Violation as violation:
+            violated(violation)
         if answer is None:
             if frame[0] == 8:
                 self._check_drained()
@@ -180,7 +191,7 @@ class SuspendingWorker:
                 self._begin(waiting.popleft())
         finally:
             self._starting = False
-        if self._spare is None:
+        if self._spare is None and not self._growing:
             self._grow()
 
     def _begin(self, port: LoopPort) -> None:
@@ -203,9 +214,12 @@ class SuspendingWorker:
 
     def _grow(self) -> None:
         """Have a parked task ready for the next run."""
+        self._growing = True
         Slot(self._loop, self._parked)
 
     def _parked(self, slot: Slot) -> None:
+        """A slot waits for work: a new one, or the spare one again."""
+        self._growing = False
         self._spare = slot
 
     async def _execute(self, port: LoopPort) -> None:

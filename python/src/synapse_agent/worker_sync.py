@@ -13,8 +13,8 @@ from typing import Any, cast
 from .chunk import CHUNK_CHARS_SAFE, fit_event, split_text
 from .credit import NO_CREDIT
 from .faults import StartFailed, agent_error, not_json, output_too_large
-from .frame import Call, FrameTooLong, Json, OutputVerdict, Ping, ToolResult, encode
-from .inlet import Inlet
+from .frame import Call, FrameTooLong, Json, OutputVerdict, Ping, ToolResult, Violation, encode
+from .inlet import Inlet, violated
 from .json_value import NotJson, check_json
 from .logs import LogSender, capture_logging
 from .outlet import Outlet
@@ -186,7 +186,10 @@ class BlockingWorker:
             self._take(pending.popleft())
 
     def _take(self, frame: Any) -> None:
-        answer = self._session.receive(frame)
+        try:
+            answer = self._session.receive(frame)
+        except Violation as violation:
+            violated(violation)
         if answer is None:
             return
         if isinstance(answer, Ping):

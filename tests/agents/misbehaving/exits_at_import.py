@@ -8,4 +8,12 @@ from __future__ import annotations
 
 import os
 
-os._exit(3)
+from moment import DUE
+
+if DUE:
+    os._exit(3)
+
+
+def answer(prompt: str) -> str:
+    """Answer, in an incarnation that is not to misbehave."""
+    return prompt

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import os
 
+from moment import DUE
+
 
 def connect() -> object:
     """Take the process with it."""
-    os._exit(4)
+    if DUE:
+        os._exit(4)
+    return None
 
 
 def answer(prompt: str) -> str:
-    """Never reached."""
+    """Answer, in an incarnation that is not to misbehave."""
     return prompt

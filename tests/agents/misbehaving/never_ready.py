@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import threading
 
-threading.Event().wait()
+from moment import DUE
+
+if DUE:
+    threading.Event().wait()
 
 
 def answer(prompt: str) -> str:
-    """Never reached."""
+    """Answer, in an incarnation that is not to misbehave."""
     return prompt

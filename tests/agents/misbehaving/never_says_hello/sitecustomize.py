@@ -7,6 +7,9 @@ process left.
 
 from __future__ import annotations
 
+import os
 import threading
 
-threading.Event().wait()
+INCARNATION = os.environ.get("SYNAPSE_INCARNATION", "1")
+if os.environ.get("ONLY_IN", INCARNATION) == INCARNATION:
+    threading.Event().wait()
