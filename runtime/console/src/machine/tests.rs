@@ -227,6 +227,25 @@ fn interrupt_cancels_by_name_and_the_partial_answer_stays() {
 }
 
 #[test]
+fn what_still_comes_behind_an_interrupt_is_not_shown() {
+    let mut console = console(Manner::Typed);
+    line(&mut console, "hi");
+    console.step(1, run(1, "r-17"));
+    console.step(2, chunk(1, "Once"));
+    console.step(3, Event::Interrupt);
+    assert_eq!(console.step(4, chunk(1, " upon")), []);
+    let end = console.step(
+        5,
+        Event::Run(1, RunEvent::Result(result(json!("Once upon")))),
+    );
+    let whole = Action::Show(View::Output(json!("Once upon")));
+    assert_eq!(
+        end[0], whole,
+        "it was finished before it could be cancelled"
+    );
+}
+
+#[test]
 fn interrupt_before_the_run_has_a_name_drops_the_call() {
     let mut console = console(Manner::Typed);
     line(&mut console, "hi");

@@ -22,6 +22,8 @@ pub(super) struct Turn {
     streamed_more: bool,
     showing: Showing,
     thinking: bool,
+    /// Something came that was not shown.
+    muted: bool,
 }
 
 /// Whether streamed text is shown as it comes. The JSON of a structured output is not: it is shown
@@ -77,6 +79,7 @@ impl Turn {
             streamed_more: false,
             showing,
             thinking: false,
+            muted: false,
         }
     }
 
@@ -110,6 +113,7 @@ impl Turn {
     /// Whether the stream has shown this output already.
     fn has_shown(&self, output: &Value) -> bool {
         match output {
+            _ if self.muted => false,
             _ if self.streamed_more => true,
             _ if self.showing != Showing::AtOnce => false,
             Value::String(text) => !text.is_empty() && self.streamed.ends_with(text),
@@ -133,6 +137,10 @@ impl Machine {
                 if turn.stage != Stage::Cancelling {
                     turn.stage = Stage::Running(run);
                 }
+            }
+            // Behind the `^C` nothing of the answer is shown any more.
+            RunEvent::Chunk { .. } | RunEvent::Tool(_) if turn.stage == Stage::Cancelling => {
+                turn.muted = true;
             }
             RunEvent::Chunk { text, .. } => {
                 let shown = turn.take(&text);
