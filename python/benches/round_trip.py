@@ -87,6 +87,11 @@ class Peer:
                 return
             self.rest += os.read(self.read_from, 1 << 20)
 
+    def cpu_us(self) -> float:
+        """Processor time used so far; unlike wall time, a neighbour cannot add to it."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) * 1e6 / os.sysconf("SC_CLK_TCK")
+
     def close(self) -> None:
         self.process.kill()
         self.process.wait()
@@ -166,20 +171,25 @@ def main() -> None:
     }
     for name, (entry, configuration) in kinds.items():
         peer = Peer(entry, **configuration)
+        before = peer.cpu_us()
         p50, p99 = latency(peer, 100, given.calls)
+        alone = (peer.cpu_us() - before) / given.calls
         large, _ = latency(peer, 1_000_000, 200)
         peer.close()
         peer = Peer(entry, **configuration)
+        before = peer.cpu_us()
         rate = throughput(peer, 64, given.calls * 5, entry == "echoes:sync")
+        together = (peer.cpu_us() - before) / given.calls / 5
         peer.close()
-        print(
-            f"{name:16} p50 {p50:7.1f} us  p99 {p99:7.1f}  1 MB {large:7.0f}  {rate:9.0f} calls/s"
-        )
+        print(f"{name:16} p50 {p50:7.1f} us  p99 {p99:7.1f}  1 MB {large:7.0f}", end="")
+        print(f"  {rate:9.0f} calls/s  cpu {alone:5.1f} us a call alone, {together:5.1f} of 64")
     for entry in ("echoes:pieces", "echoes:pieces_async", "echoes:emits", "echoes:emits_async"):
         peer = Peer(entry, concurrency=1)
+        before = peer.cpu_us()
         rate, first = stream(peer, 100_000)
+        cpu = (peer.cpu_us() - before) / 100_000
         peer.close()
-        print(f"{entry:20} {rate:9.0f} chunks/s, first after {first:.0f} us")
+        print(f"{entry:20} {rate:9.0f} chunks/s, first after {first:.0f} us, cpu {cpu:.1f} us each")
 
 
 if __name__ == "__main__":
