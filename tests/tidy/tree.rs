@@ -85,7 +85,7 @@ fn ignored() -> Vec<String> {
         .collect()
 }
 
-/// The forms that .gitignore has here: `/from/the/root/`, `anywhere/`, `*.ending`.
+/// The forms that .gitignore has here: `/here/` from the root, `anywhere/`, `*.ending`.
 fn is_ignored(pattern: &str, path: &Path) -> bool {
     let pattern = pattern.trim_end_matches('/');
     let name = path.file_name().unwrap_or_default().to_string_lossy();

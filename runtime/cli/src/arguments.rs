@@ -8,10 +8,17 @@ use serde_json::{Map, Value};
 
 /// Runs Python AI agents the way OTP runs processes. No verb means `up`.
 #[derive(Debug, Parser)]
-#[command(name = "synapse", version, max_term_width = 100, args_conflicts_with_subcommands = true)]
-#[command(after_help = "Exit codes: 0 done, 1 agent failed, 2 usage, 65 wrong input or name, \
+#[command(
+    name = "synapse",
+    version,
+    max_term_width = 100,
+    args_conflicts_with_subcommands = true
+)]
+#[command(
+    after_help = "Exit codes: 0 done, 1 agent failed, 2 usage, 65 wrong input or name, \
     69 no node or no Python environment, 70 the tree gave up, 75 try again, 78 configuration, \
-    124 deadline, 130 cancelled.")]
+    124 deadline, 130 cancelled."
+)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) verb: Option<Verb>,
@@ -64,7 +71,12 @@ pub(crate) enum Verb {
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct PlaceArguments {
     /// The configuration
-    #[arg(long, value_name = "FILE", env = "SYNAPSE_CONFIG", default_value = "supervision.toml")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "SYNAPSE_CONFIG",
+        default_value = "supervision.toml"
+    )]
     pub(crate) config: PathBuf,
     /// Where the node keeps its socket and logs [default: .synapse beside the configuration]
     #[arg(long, value_name = "DIR", env = "SYNAPSE_DATA_DIR")]
@@ -88,7 +100,12 @@ pub(crate) struct UpArguments {
 #[derive(Debug, Args)]
 pub(crate) struct CheckArguments {
     /// The configuration
-    #[arg(long, value_name = "FILE", env = "SYNAPSE_CONFIG", default_value = "supervision.toml")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "SYNAPSE_CONFIG",
+        default_value = "supervision.toml"
+    )]
     pub(crate) config: PathBuf,
     /// Print JSON
     #[arg(long, env = "SYNAPSE_JSON")]
@@ -99,7 +116,12 @@ pub(crate) struct CheckArguments {
 #[derive(Debug, Args)]
 pub(crate) struct SyncArguments {
     /// The configuration
-    #[arg(long, value_name = "FILE", env = "SYNAPSE_CONFIG", default_value = "supervision.toml")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "SYNAPSE_CONFIG",
+        default_value = "supervision.toml"
+    )]
     pub(crate) config: PathBuf,
     /// Print JSON
     #[arg(long, env = "SYNAPSE_JSON")]
@@ -205,7 +227,12 @@ pub(crate) struct CallArguments {
     #[arg(conflicts_with = "input")]
     pub(crate) prompt: Option<String>,
     /// Continue (or begin) the conversation of this id
-    #[arg(long, value_name = "ID", env = "SYNAPSE_SESSION", conflicts_with = "history")]
+    #[arg(
+        long,
+        value_name = "ID",
+        env = "SYNAPSE_SESSION",
+        conflicts_with = "history"
+    )]
     pub(crate) session: Option<String>,
     /// Dependencies as JSON
     #[arg(long, value_name = "JSON", env = "SYNAPSE_DEPS", value_parser = json)]
@@ -240,12 +267,22 @@ pub(crate) struct CallArguments {
 #[derive(Debug, Args)]
 pub(crate) struct BenchArguments {
     /// The configuration
-    #[arg(long, value_name = "FILE", env = "SYNAPSE_CONFIG", default_value = "supervision.toml")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "SYNAPSE_CONFIG",
+        default_value = "supervision.toml"
+    )]
     pub(crate) config: PathBuf,
     /// The agent; it is run alone, by a node of its own
     pub(crate) agent: String,
     /// Calls to make in all
-    #[arg(long, value_name = "N", env = "SYNAPSE_CALLS", default_value_t = 10_000)]
+    #[arg(
+        long,
+        value_name = "N",
+        env = "SYNAPSE_CALLS",
+        default_value_t = 10_000
+    )]
     pub(crate) calls: usize,
     /// Calls under way at the same time
     #[arg(long, value_name = "K", env = "SYNAPSE_IN_FLIGHT", default_value_t = 1)]

@@ -1,7 +1,7 @@
 //! `synapse bench`: what the runtime adds to an agent, beside the floor measured in the same run.
 
-mod floor;
 mod figures;
+mod floor;
 mod subject;
 
 use std::io::Write;
@@ -50,11 +50,16 @@ async fn measure(arguments: BenchArguments) -> Result<u8, Failure> {
         .map_err(|errors| Failure::configuration(&errors))?;
     let configuration = loaded.configuration;
     let Some(spec) = configuration.tree.agents.get(arguments.agent.as_str()) else {
-        let text = format!("no agent {:?} in {}", arguments.agent, arguments.config.display());
+        let text = format!(
+            "no agent {:?} in {}",
+            arguments.agent,
+            arguments.config.display()
+        );
         return Err(Failure::new(text).exit(ExitCode::Data));
     };
     let install = Install::WhenNeeded;
-    let prepared = environment::prepare(&configuration.folder, &configuration.python, install).await?;
+    let prepared =
+        environment::prepare(&configuration.folder, &configuration.python, install).await?;
     let spawner = Spawner::start()
         .map_err(|error| Failure::new(format!("cannot start a thread: {error}")))?;
     let tree = alone(&configuration.tree, spec.clone(), arguments.in_flight);
@@ -80,7 +85,8 @@ fn alone(tree: &TreeSpec, mut agent: AgentSpec, in_flight: usize) -> TreeSpec {
     let mut tree = tree.clone();
     let name = agent.name.clone();
     agent.mailbox.size = agent.mailbox.size.max(in_flight);
-    tree.supervisors.retain(|supervisor, _| *supervisor == tree.root);
+    tree.supervisors
+        .retain(|supervisor, _| *supervisor == tree.root);
     if let Some(root) = tree.supervisors.get_mut(&tree.root) {
         root.strategy = Strategy::OneForOne;
         root.children = vec![ChildRef::Agent(name.clone())];
@@ -137,20 +143,34 @@ async fn one_round(
     let (agent, in_flight) = (arguments.agent.as_str(), arguments.in_flight);
     if let Some(chunks) = arguments.chunks {
         let (first, whole) = floor.stream(chunks).await.map_err(broken)?;
-        figures.floor_streams.add(Streams { chunks, first, whole });
+        figures.floor_streams.add(Streams {
+            chunks,
+            first,
+            whole,
+        });
         let prompt = chunks.to_string();
         let stream = subject::stream(node.clone(), agent.to_owned(), prompt).await;
         let (chunks, first, whole) = stream.map_err(|fault| of(&fault))?;
-        figures.streams.add(Streams { chunks, first, whole });
+        figures.streams.add(Streams {
+            chunks,
+            first,
+            whole,
+        });
         return Ok(());
     }
     let began = tokio::time::Instant::now();
     let times = floor.calls(calls, in_flight, text).await.map_err(broken)?;
-    figures.floor.add(Calls { times, whole: began.elapsed() });
+    figures.floor.add(Calls {
+        times,
+        whole: began.elapsed(),
+    });
     let began = tokio::time::Instant::now();
     let times = subject::calls(node, agent, calls, in_flight, text).await;
     let times = times.map_err(|fault| of(&fault))?;
-    figures.calls.add(Calls { times, whole: began.elapsed() });
+    figures.calls.add(Calls {
+        times,
+        whole: began.elapsed(),
+    });
     Ok(())
 }
 

@@ -17,13 +17,21 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<u8, Failure> {
             Err(errors) => (false, json!(errors.list())),
         };
         print_line(&json!({ "schema": 1, "ok": ok, "findings": findings }).to_string())?;
-        return Ok(if ok { 0 } else { ExitCode::Configuration.code() });
+        return Ok(if ok {
+            0
+        } else {
+            ExitCode::Configuration.code()
+        });
     }
     let loaded = loaded.map_err(|errors| Failure::configuration(&errors))?;
     if !loaded.warnings.is_empty() {
         let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         // A closed stderr must not change the verdict.
-        drop(writeln!(std::io::stderr(), "{}", loaded.warnings.render(colour)));
+        drop(writeln!(
+            std::io::stderr(),
+            "{}",
+            loaded.warnings.render(colour)
+        ));
     }
     let tree = &loaded.configuration.tree;
     print_line(&format!(

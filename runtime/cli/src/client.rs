@@ -23,7 +23,10 @@ const POLL: std::time::Duration = std::time::Duration::from_millis(50);
 pub(crate) async fn console(arguments: &PlaceArguments) -> Result<u8, Failure> {
     let client = connect(arguments).await?;
     let history_file = Some(client.data_dir().join("history"));
-    let options = ConsoleOptions { place: Place::Attached, history_file };
+    let options = ConsoleOptions {
+        place: Place::Attached,
+        history_file,
+    };
     let end = synapse_console::run(options, client).await;
     let end = end.map_err(|error| Failure::new(report_chain(&error)).exit(error.exit_code()))?;
     Ok(end.exit_code())
@@ -70,7 +73,9 @@ pub(crate) fn fail(
     json: bool,
 ) -> Result<u8, Failure> {
     let exit = error.exit_code();
-    let synapse_api::ClientError::Fault(fault) = error else { return Err(error.into()) };
+    let synapse_api::ClientError::Fault(fault) = error else {
+        return Err(error.into());
+    };
     if json {
         print_line(&json!(synapse_api::ErrorBody { error: *fault }).to_string())?;
     } else {

@@ -7,7 +7,9 @@ use serde_json::json;
 use synapse_api::ExitCode;
 use synapse_config::PythonSettings;
 use synapse_console::render;
-use synapse_environment::{Environment, EnvironmentError, Install, Kind, Prepared, Settings, Stage};
+use synapse_environment::{
+    Environment, EnvironmentError, Install, Kind, Prepared, Settings, Stage,
+};
 use synapse_node::Spawner;
 
 use crate::arguments::SyncArguments;
@@ -63,7 +65,9 @@ pub(crate) async fn prepare(
 
 /// `python 3.11.7   28 packages (uv) ......... 3.1 s   kept for the next start`
 pub(crate) fn line(prepared: &Prepared) -> String {
-    let tool = prepared.tool.map_or_else(String::new, |tool| format!(" ({tool})"));
+    let tool = prepared
+        .tool
+        .map_or_else(String::new, |tool| format!(" ({tool})"));
     let packages = format!("{} packages{tool}", prepared.packages);
     let version = &prepared.version;
     match prepared.kind {
@@ -72,7 +76,10 @@ pub(crate) fn line(prepared: &Prepared) -> String {
             format!("python {version}   {packages} ......... {took}   kept for the next start")
         }
         Kind::Kept => format!("python {version}   {packages}"),
-        Kind::Own => format!("python {version}   {packages}   {}", prepared.python.display()),
+        Kind::Own => format!(
+            "python {version}   {packages}   {}",
+            prepared.python.display()
+        ),
     }
 }
 

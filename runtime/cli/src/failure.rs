@@ -17,7 +17,11 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(crate) fn new(text: impl Into<String>) -> Self {
-        Self { exit: ExitCode::Failure, text: text.into(), help: None }
+        Self {
+            exit: ExitCode::Failure,
+            text: text.into(),
+            help: None,
+        }
     }
 
     pub(crate) fn exit(self, exit: ExitCode) -> Self {
@@ -25,7 +29,10 @@ impl Failure {
     }
 
     pub(crate) fn help(self, help: impl Into<String>) -> Self {
-        Self { help: Some(help.into()), ..self }
+        Self {
+            help: Some(help.into()),
+            ..self
+        }
     }
 
     /// Every mistake of a configuration, in its frames.

@@ -19,14 +19,19 @@ const LOG_FILE: &str = "synapse.log";
 /// Begins to log. `RUST_LOG` wins over the configured level.
 pub(crate) fn begin(data_dir: &Path, settings: LogSettings, stderr: bool) -> io::Result<()> {
     let file = RotatedFile::open(data_dir.join(LOG_FILE), settings)?;
-    let file = tracing_subscriber::fmt::layer().json().with_writer(file).with_filter(filter(settings));
+    let file = tracing_subscriber::fmt::layer()
+        .json()
+        .with_writer(file)
+        .with_filter(filter(settings));
     let console = stderr.then(|| {
         let terminal = io::stderr().is_terminal();
         let json = match settings.format {
             Some(format) => format == LogFormat::Json,
             None => !terminal,
         };
-        let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(terminal);
+        let layer = tracing_subscriber::fmt::layer()
+            .with_writer(io::stderr)
+            .with_ansi(terminal);
         let layer: Box<dyn Layer<Registry> + Send + Sync> = if json {
             Box::new(layer.json().with_filter(filter(settings)))
         } else {
@@ -35,7 +40,11 @@ pub(crate) fn begin(data_dir: &Path, settings: LogSettings, stderr: bool) -> io:
         layer
     });
     // The only subscriber of this process.
-    Registry::default().with(console).with(file).try_init().map_err(io::Error::other)
+    Registry::default()
+        .with(console)
+        .with(file)
+        .try_init()
+        .map_err(io::Error::other)
 }
 
 fn filter(settings: LogSettings) -> EnvFilter {
@@ -70,7 +79,14 @@ impl RotatedFile {
     fn open(path: PathBuf, settings: LogSettings) -> io::Result<Self> {
         let file = append(&path)?;
         let bytes = file.metadata()?.len();
-        Ok(Self { state: Arc::new(Mutex::new(State { path, file, bytes, settings })) })
+        Ok(Self {
+            state: Arc::new(Mutex::new(State {
+                path,
+                file,
+                bytes,
+                settings,
+            })),
+        })
     }
 }
 
@@ -87,7 +103,11 @@ impl Write for RotatedFile {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).file.flush()
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .file
+            .flush()
     }
 }
 

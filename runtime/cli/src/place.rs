@@ -17,9 +17,17 @@ pub(crate) fn data_dir(place: &PlaceArguments) -> PathBuf {
     if let Some(data_dir) = &place.data_dir {
         return data_dir.clone();
     }
-    let beside = || place.config.parent().unwrap_or(Path::new("")).join(DATA_DIR);
-    synapse_config::load(&place.config)
-        .map_or_else(|_unreadable| beside(), |loaded| loaded.configuration.runtime.data_dir)
+    let beside = || {
+        place
+            .config
+            .parent()
+            .unwrap_or(Path::new(""))
+            .join(DATA_DIR)
+    };
+    synapse_config::load(&place.config).map_or_else(
+        |_unreadable| beside(),
+        |loaded| loaded.configuration.runtime.data_dir,
+    )
 }
 
 /// A client of the running node.

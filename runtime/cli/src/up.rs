@@ -35,7 +35,11 @@ const SETTLE_TIMEOUT: Duration = Duration::from_secs(600);
 pub(crate) async fn up(arguments: UpArguments) -> Result<u8, Failure> {
     let started = Instant::now();
     let mut signals = Signals::listen()?;
-    let stdin = if arguments.no_console { Stdin::Nobody } else { Stdin::look() };
+    let stdin = if arguments.no_console {
+        Stdin::Nobody
+    } else {
+        Stdin::look()
+    };
     let config = &arguments.place.config;
     let loaded = synapse_config::load(config).map_err(|e| Failure::configuration(&e))?;
     let mut configuration = loaded.configuration;
@@ -44,8 +48,9 @@ pub(crate) async fn up(arguments: UpArguments) -> Result<u8, Failure> {
     }
     let lock = prepare_data_dir(&configuration)?;
     let data_dir = lock.data_dir().to_owned();
-    logging::begin(&data_dir, configuration.runtime.log, stdin == Stdin::Nobody)
-        .map_err(|error| Failure::new(format!("cannot log into {}: {error}", data_dir.display())))?;
+    logging::begin(&data_dir, configuration.runtime.log, stdin == Stdin::Nobody).map_err(
+        |error| Failure::new(format!("cannot log into {}: {error}", data_dir.display())),
+    )?;
     let screen = Screen::new(stdin);
     screen.print(&render::header(
         env!("CARGO_PKG_VERSION"),
@@ -53,17 +58,30 @@ pub(crate) async fn up(arguments: UpArguments) -> Result<u8, Failure> {
         &shown(&configuration.runtime.data_dir),
         screen.look.palette,
     ));
-    let install = if arguments.frozen { Install::Never } else { Install::WhenNeeded };
+    let install = if arguments.frozen {
+        Install::Never
+    } else {
+        Install::WhenNeeded
+    };
     let prepared = tokio::select! {
         prepared = environment::prepare(&configuration.folder, &configuration.python, install) => prepared?,
         signal = signals.next() => return Ok(128 + signal),
     };
     screen.print(&environment::line(&prepared));
-    let settings = node_settings(&configuration, launcher::launcher(&configuration, &prepared));
+    let settings = node_settings(
+        &configuration,
+        launcher::launcher(&configuration, &prepared),
+    );
     let node = NodeHandle::begin(settings).map_err(|error| Failure::new(report_chain(&error)))?;
     let gateway = synapse_gateway::serve(node.clone(), lock)
         .map_err(|error| Failure::new(report_chain(&error)))?;
-    let session = Session { node, screen, data_dir, started, tree: configuration.tree };
+    let session = Session {
+        node,
+        screen,
+        data_dir,
+        started,
+        tree: configuration.tree,
+    };
     let end = session.run(&mut signals, stdin).await;
     finish(&session.node, gateway, &mut signals, end).await
 }
@@ -83,7 +101,10 @@ fn prepare_data_dir(configuration: &Configuration) -> Result<DataDirLock, Failur
     if std::fs::read_to_string(&file).ok().as_ref() != Some(&schema)
         && let Err(error) = std::fs::write(&file, schema)
     {
-        return Err(Failure::new(format!("cannot write {}: {error}", file.display())));
+        return Err(Failure::new(format!(
+            "cannot write {}: {error}",
+            file.display()
+        )));
     }
     Ok(lock)
 }
@@ -103,7 +124,10 @@ fn node_settings(configuration: &Configuration, launcher: synapse_node::Launcher
 fn shown(data_dir: &Path) -> String {
     let here = std::env::current_dir().ok();
     let relative = here.and_then(|here| data_dir.strip_prefix(here).ok().map(Path::to_owned));
-    relative.unwrap_or_else(|| data_dir.to_owned()).display().to_string()
+    relative
+        .unwrap_or_else(|| data_dir.to_owned())
+        .display()
+        .to_string()
 }
 
 /// How the running part ended.
@@ -151,12 +175,19 @@ impl Session {
     }
 
     async fn show_tree(&self, client: &Client) {
-        let Ok(status) = client.status().await else { return };
+        let Ok(status) = client.status().await else {
+            return;
+        };
         let palette = self.screen.look.palette;
-        self.screen.print(&render::tree(&status, self.screen.cells, palette));
+        self.screen
+            .print(&render::tree(&status, self.screen.cells, palette));
         let ready = render::readiness(&status, self.started.elapsed(), palette);
         if self.screen.look.typed && self.screen.on {
-            let first = self.tree.start_order().first().map(|name| name.as_str().to_owned());
+            let first = self
+                .tree
+                .start_order()
+                .first()
+                .map(|name| name.as_str().to_owned());
             let invitation = render::invitation(first.as_deref(), Place::Own.leaving());
             self.screen.print(&format!("{ready} {invitation}"));
         } else {
@@ -166,7 +197,10 @@ impl Session {
 
     async fn console(&self, client: Client, stdin: Stdin) -> End {
         let history_file = (stdin == Stdin::Person).then(|| self.data_dir.join(HISTORY_FILE));
-        let options = ConsoleOptions { place: Place::Own, history_file };
+        let options = ConsoleOptions {
+            place: Place::Own,
+            history_file,
+        };
         tokio::select! {
             biased;
             // Dropping the console restores the terminal.
@@ -250,7 +284,11 @@ struct Screen {
 
 impl Screen {
     fn new(stdin: Stdin) -> Self {
-        Self { on: stdin != Stdin::Script, look: Surroundings::detect(), cells: terminal_cells() }
+        Self {
+            on: stdin != Stdin::Script,
+            look: Surroundings::detect(),
+            cells: terminal_cells(),
+        }
     }
 
     /// A closed stdout does not keep a node from running.

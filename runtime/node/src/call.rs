@@ -13,9 +13,9 @@ use synapse_core::fault::Fault;
 use synapse_core::spec::UsageLimits;
 use tokio::time::Instant;
 
+use crate::clock::timestamp;
 use crate::handle::{RunEvent, RunId, RunOutcome};
 use crate::link::LinkPort;
-use crate::clock::timestamp;
 use crate::session::{Lease, Segment};
 use crate::view::Turn;
 
@@ -181,7 +181,9 @@ impl Call {
 
     /// Closes the turn of its conversation, if it has one: what the agent gave is kept.
     pub(crate) fn settle(&self, segment: Option<Segment>, output: Option<&Value>) {
-        let Some((lease, text)) = self.take_lease() else { return };
+        let Some((lease, text)) = self.take_lease() else {
+            return;
+        };
         let turn = Turn {
             prompt: self.input.input.clone(),
             answer: output.cloned().unwrap_or(Value::String(text)),

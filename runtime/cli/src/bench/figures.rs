@@ -84,7 +84,9 @@ impl Figures {
     }
 
     pub(super) fn text(&self) -> String {
-        let pin = self.pin.map_or_else(|| "free".to_owned(), |cpu| format!("pinned to {cpu}"));
+        let pin = self
+            .pin
+            .map_or_else(|| "free".to_owned(), |cpu| format!("pinned to {cpu}"));
         let mut text = format!(
             "{}: {} in flight, {} bytes, {pin}; medians of rounds in turn\n{:<22}{:>12}{:>12}{:>9}",
             self.agent, self.in_flight, self.bytes, "", "agent", "floor", "ratio"
@@ -101,7 +103,11 @@ impl Figures {
     }
 
     fn rows(&self) -> Vec<Row> {
-        if self.streams.0.is_empty() { self.call_rows() } else { self.stream_rows() }
+        if self.streams.0.is_empty() {
+            self.call_rows()
+        } else {
+            self.stream_rows()
+        }
     }
 
     fn call_rows(&self) -> Vec<Row> {
@@ -114,7 +120,9 @@ impl Figures {
         vec![
             row("p50_us", "p50, us", |calls| percentile_us(&calls.times, 50)),
             row("p99_us", "p99, us", |calls| percentile_us(&calls.times, 99)),
-            row("calls_per_s", "calls/s", |calls| rate(calls.times.len(), calls.whole)),
+            row("calls_per_s", "calls/s", |calls| {
+                rate(calls.times.len(), calls.whole)
+            }),
         ]
     }
 
@@ -126,8 +134,12 @@ impl Figures {
             floor: self.floor_streams.median(figure),
         };
         vec![
-            row("first_chunk_us", "first chunk, us", |stream| us(stream.first)),
-            row("chunks_per_s", "chunks/s", |stream| rate(stream.chunks, stream.whole)),
+            row("first_chunk_us", "first chunk, us", |stream| {
+                us(stream.first)
+            }),
+            row("chunks_per_s", "chunks/s", |stream| {
+                rate(stream.chunks, stream.whole)
+            }),
             row("chunks", "chunks", |stream| count(stream.chunks)),
         ]
     }

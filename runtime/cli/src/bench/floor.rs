@@ -32,10 +32,17 @@ impl Floor {
     /// Starts the Python side with the interpreter and packages of the agents.
     pub(super) async fn start(prepared: &Prepared, spawner: &Spawner) -> Result<Self, Failure> {
         let environment: Vec<(OsString, OsString)> = std::env::vars_os().collect();
-        let command = Command::new(&prepared.python, ".").args(["-P", "-c", PROGRAM]).env(environment);
+        let command = Command::new(&prepared.python, ".")
+            .args(["-P", "-c", PROGRAM])
+            .env(environment);
         let child = spawner.spawn(command).await;
         let child = child.map_err(|error| Failure::new(report_chain(&error)))?;
-        let Child { stdin, stdout, group, .. } = child;
+        let Child {
+            stdin,
+            stdout,
+            group,
+            ..
+        } = child;
         let pipes = |error: io::Error| Failure::new(format!("the floor's pipes: {error}"));
         Ok(Self {
             stdin: Sender::from_owned_fd(stdin).map_err(pipes)?,
@@ -121,7 +128,8 @@ impl Floor {
     }
 
     fn has_frame(&self) -> bool {
-        self.frame_bytes().is_some_and(|bytes| self.read.len() >= bytes)
+        self.frame_bytes()
+            .is_some_and(|bytes| self.read.len() >= bytes)
     }
 
     async fn frame(&mut self) -> io::Result<()> {

@@ -20,7 +20,12 @@ pub(super) async fn calls(
     let mut callers = JoinSet::new();
     for caller in 0..in_flight {
         let share = calls / in_flight + usize::from(caller < calls % in_flight);
-        callers.spawn(caller_of(node.clone(), agent.to_owned(), share, text.to_owned()));
+        callers.spawn(caller_of(
+            node.clone(),
+            agent.to_owned(),
+            share,
+            text.to_owned(),
+        ));
     }
     let mut times = Vec::with_capacity(calls);
     for done in callers.join_all().await {
@@ -38,7 +43,10 @@ async fn caller_of(
     let mut times = Vec::with_capacity(calls);
     for _ in 0..calls {
         let input = Value::String(text.clone());
-        let request = CallRequest { input, ..CallRequest::default() };
+        let request = CallRequest {
+            input,
+            ..CallRequest::default()
+        };
         let began = Instant::now();
         std::hint::black_box(node.call(&agent, request).await?);
         times.push(began.elapsed());
@@ -53,7 +61,11 @@ pub(super) async fn stream(
     prompt: String,
 ) -> Result<(usize, Duration, Duration), Fault> {
     let input = Value::String(prompt);
-    let request = CallRequest { input, stream: true, ..CallRequest::default() };
+    let request = CallRequest {
+        input,
+        stream: true,
+        ..CallRequest::default()
+    };
     let began = Instant::now();
     let mut run = node.start_run(&agent, request).await?;
     let mut first = None;

@@ -55,7 +55,9 @@ fn request(arguments: &CallArguments) -> Result<RunRequest, Failure> {
         (None, Some(_)) => None,
         _ => Some(read_stdin()?),
     };
-    let timeout = arguments.timeout.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+    let timeout = arguments
+        .timeout
+        .map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
     Ok(RunRequest {
         prompt,
         input: arguments.input.clone(),
@@ -73,16 +75,23 @@ fn request(arguments: &CallArguments) -> Result<RunRequest, Failure> {
 
 fn read_stdin() -> Result<String, Failure> {
     let mut prompt = String::new();
-    let read = std::io::stdin().lock().take(PROMPT_BYTES_MAX).read_to_string(&mut prompt);
+    let read = std::io::stdin()
+        .lock()
+        .take(PROMPT_BYTES_MAX)
+        .read_to_string(&mut prompt);
     read.map_err(|error| {
         Failure::new(format!("cannot read the prompt from stdin: {error}")).exit(ExitCode::Data)
     })?;
     // The end of the last line is the shell's, not the prompt's.
-    Ok(prompt.strip_suffix('\n').map(str::to_owned).unwrap_or(prompt))
+    Ok(prompt
+        .strip_suffix('\n')
+        .map(str::to_owned)
+        .unwrap_or(prompt))
 }
 
 fn read_history(file: &Path) -> Result<Vec<Value>, Failure> {
-    let failed = |what: String| Failure::new(format!("{}: {what}", file.display())).exit(ExitCode::Data);
+    let failed =
+        |what: String| Failure::new(format!("{}: {what}", file.display())).exit(ExitCode::Data);
     let text = std::fs::read(file).map_err(|error| failed(error.to_string()))?;
     match serde_json::from_slice(&text) {
         Ok(Value::Array(messages)) => Ok(messages),
@@ -142,7 +151,11 @@ fn print_piece(text: &str) -> Result<(), Failure> {
 
 /// Structured output has no chunks of text: it is printed whole.
 fn end_of_stream(result: &RunResult, printed: bool) -> Result<(), Failure> {
-    print_line(&if printed { String::new() } else { plain(&result.output) })
+    print_line(&if printed {
+        String::new()
+    } else {
+        plain(&result.output)
+    })
 }
 
 fn print_fault(fault: &Fault, agent: &str, printed: bool) -> Result<(), Failure> {

@@ -13,7 +13,10 @@ use crate::place::connect;
 /// `synapse logs AGENT`.
 pub(crate) async fn logs(arguments: &LogArguments) -> Result<u8, Failure> {
     let client = connect(&arguments.place).await?;
-    let query = LogQuery { previous: arguments.previous, tail: arguments.tail };
+    let query = LogQuery {
+        previous: arguments.previous,
+        tail: arguments.tail,
+    };
     let show = |line: &LogLine| print(line, arguments.json, render::log_line);
     if !arguments.follow {
         match client.logs(&arguments.agent, query).await {
@@ -37,7 +40,11 @@ pub(crate) async fn events(arguments: &EventArguments) -> Result<u8, Failure> {
     let client = connect(&arguments.place).await?;
     let show = |event: &NodeEvent| print(event, arguments.json, render::event);
     if !arguments.follow {
-        client.events(arguments.tail).await?.iter().try_for_each(show)?;
+        client
+            .events(arguments.tail)
+            .await?
+            .iter()
+            .try_for_each(show)?;
         return Ok(0);
     }
     let mut feed = client.events_follow(arguments.tail).await?;

@@ -35,19 +35,31 @@ fn show(status: &Status, json: bool) -> Result<(), Failure> {
             .map_err(|error| Failure::new(format!("cannot print the status: {error}")))?;
         return print_line(&text);
     }
-    print_line(&render::status(status, terminal_cells(), Surroundings::detect().palette))
+    print_line(&render::status(
+        status,
+        terminal_cells(),
+        Surroundings::detect().palette,
+    ))
 }
 
 /// `synapse tree`.
 pub(crate) async fn tree(arguments: &PlaceArguments) -> Result<u8, Failure> {
     let status = connect(arguments).await?.status().await?;
-    print_line(&render::tree(&status, terminal_cells(), Surroundings::detect().palette))?;
+    print_line(&render::tree(
+        &status,
+        terminal_cells(),
+        Surroundings::detect().palette,
+    ))?;
     Ok(0)
 }
 
 /// `synapse inspect AGENT`.
 pub(crate) async fn inspect(arguments: &InspectArguments) -> Result<u8, Failure> {
-    let detail = match connect(&arguments.place).await?.agent(&arguments.agent).await {
+    let detail = match connect(&arguments.place)
+        .await?
+        .agent(&arguments.agent)
+        .await
+    {
         Ok(detail) => detail,
         Err(error) => return fail(error, Some(&arguments.agent), arguments.json),
     };

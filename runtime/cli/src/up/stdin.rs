@@ -24,7 +24,9 @@ impl Stdin {
         if stdin.is_terminal() {
             return Self::Person;
         }
-        let Ok(stat) = fstat(&stdin) else { return Self::Nobody };
+        let Ok(stat) = fstat(&stdin) else {
+            return Self::Nobody;
+        };
         let device = (major(stat.st_rdev), minor(stat.st_rdev));
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::CharacterDevice if NULL_DEVICES.contains(&device) => Self::Nobody,

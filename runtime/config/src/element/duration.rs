@@ -66,7 +66,10 @@ pub(crate) fn check(node: &Node, min: u64) -> Result<Millis, Option<String>> {
 pub fn parse_duration(text: &str) -> Result<Millis, String> {
     parse(text).map_err(|guess| {
         let wanted = Duration::<0>::wanted();
-        guess.map_or_else(|| format!("{wanted} is wanted"), |guess| format!("{wanted} is wanted: {guess}"))
+        guess.map_or_else(
+            || format!("{wanted} is wanted"),
+            |guess| format!("{wanted} is wanted: {guess}"),
+        )
     })
 }
 

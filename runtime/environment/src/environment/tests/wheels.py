@@ -16,7 +16,9 @@ def wheel(name, version, requires=""):
     files = {
         f"{name}/__init__.py": f'version = "{version}"\n',
         f"{info}/METADATA": metadata,
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/WHEEL": (
+            "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        ),
     }
     record = f"{info}/RECORD"
     files[record] = "".join(f"{path},,\n" for path in [*files, record])
