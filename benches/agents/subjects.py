@@ -1,4 +1,4 @@
-"""Agents to measure: with as little of their own as possible, so that the runtime is what counts."""
+"""Agents to measure: as little of their own as possible, so that the runtime is what counts."""
 
 from __future__ import annotations
 
