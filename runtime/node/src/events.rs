@@ -100,6 +100,17 @@ impl EventHub {
         drop(self.feed.send(event));
     }
 
+    /// The last kept event that fits.
+    pub(crate) fn last(&self, fits: impl Fn(&NodeEvent) -> bool) -> Option<NodeEvent> {
+        self.state
+            .lock()
+            .kept
+            .iter()
+            .rev()
+            .find(|event| fits(event))
+            .cloned()
+    }
+
     /// The last `tail` events, oldest first, and those that follow without a gap.
     pub(crate) fn subscribe(
         &self,

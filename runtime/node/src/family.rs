@@ -100,7 +100,7 @@ impl SupervisorObserver for Watcher {
                 delay,
                 ..
             } => {
-                let budget = format!("{restarts}/{intensity} in {}", people(period.into()));
+                let budget = format!("{restarts}/{intensity} in {}", setting(period));
                 restarting(&node, &child, &budget, delay);
             }
             SupervisorEvent::StaysDown { child, reason, .. } => stays_down(&node, &child, &reason),
@@ -112,6 +112,15 @@ impl SupervisorObserver for Watcher {
             | SupervisorEvent::Forgotten(_) => {}
         }
         node.changed();
+    }
+}
+
+/// A period as it stands in supervision.toml: `5s`, `1m`, `1500ms`.
+fn setting(period: Millis) -> String {
+    match period.0 {
+        ms if ms > 0 && ms.is_multiple_of(60_000) => format!("{}m", ms / 60_000),
+        ms if ms > 0 && ms.is_multiple_of(1_000) => format!("{}s", ms / 1_000),
+        ms => format!("{ms}ms"),
     }
 }
 

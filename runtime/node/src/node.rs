@@ -24,7 +24,10 @@ use crate::link::CancelReason;
 use crate::registry::AgentRegistry;
 use crate::session::{MemoryStore, SessionStore, Sessions};
 use crate::supervisor::{ChildReport, SpawnError, SupervisionTree, SupervisorHandle};
-use crate::view::EventKind;
+use crate::view::{EventKind, NodeEvent};
+
+/// The path of the supervisor at the top.
+const ROOT: &str = "root";
 
 /// Conversations kept in memory by default.
 pub const SESSIONS_MAX: usize = 1_000;
@@ -184,7 +187,7 @@ async fn watch_root(
                 break start_failed(error);
             }
             Some(_) if *node.stopping.borrow() => break NodeEnd::Stopped,
-            Some(report) => break escalated(&report),
+            Some(report) => break escalated(&node, &report),
             None => {
                 break NodeEnd::Escalated {
                     message: "the root supervisor is gone".to_owned(),
@@ -207,14 +210,26 @@ fn start_failed(error: StartError) -> NodeEnd {
     }
 }
 
-fn escalated(report: &ChildReport) -> NodeEnd {
-    let why = match report {
-        ChildReport::Exited(reason) => reason.to_string(),
-        _ => "ended without a word".to_owned(),
+/// The root's end, with the child whose end was one too many.
+fn escalated(node: &Node, report: &ChildReport) -> NodeEnd {
+    let of_root = |event: &NodeEvent| event.supervisor.as_deref() == Some(ROOT);
+    let gave_up = |event: &NodeEvent| event.kind == EventKind::SupervisorGaveUp && of_root(event);
+    let message = match report {
+        ChildReport::Exited(_) if node.events.last(gave_up).is_some() => {
+            let ended = |event: &NodeEvent| {
+                event.kind == EventKind::CrashReport
+                    && of_root(event)
+                    && event.data["context"] == "child_terminated"
+            };
+            let last = node.events.last(ended).map(|event| event.message);
+            let last = last.as_deref().and_then(|text| text.split_once(": "));
+            let last = last.map_or("its children ended", |(_, what)| what);
+            format!("root gave up, with more restarts than its intensity allows: {last}")
+        }
+        ChildReport::Exited(reason) => format!("the root supervisor {reason}"),
+        _ => "the root supervisor ended without a word".to_owned(),
     };
-    NodeEnd::Escalated {
-        message: format!("the root supervisor {why}"),
-    }
+    NodeEnd::Escalated { message }
 }
 
 impl Node {

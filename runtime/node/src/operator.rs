@@ -68,8 +68,11 @@ impl Node {
 
     async fn operate_one(&self, wish: Wish, agent: &Arc<Agent>) -> ActionOutcome {
         let limit = limit(wish, agent);
+        let ready = |replica| agent.state(replica) == AgentState::Ready;
+        let runs_already = wish == Wish::Start && (0..agent.replica_count()).all(ready);
         let asked = timeout(limit, self.ask_all(wish, agent)).await;
         let (ok, message) = match asked {
+            Ok(Ok(())) if runs_already => (true, format!("{} runs already", agent.name)),
             Ok(Ok(())) => (true, format!("{} {}", wish.done(), agent.name)),
             Ok(Err(why)) => (false, why),
             Err(_) => (
