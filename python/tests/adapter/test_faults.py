@@ -49,6 +49,7 @@ def test_a_refusal_of_the_provider(
     assert (fault.origin, fault.code, fault.retryable) == ("model", "model_error", retryable)
     assert fault.details is not None
     assert (fault.details["status"], fault.details["model"]) == (status, "stub-model")
+    assert fault.details["provider"] == "openai"
     assert fault.message.startswith(f"model stub-model answered {status}: ")
     assert len(stub.requests) == 1, "the provider's own retries hide a failing model"
 

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
 from typing import Any, Literal
 
 from pydantic_ai import AgentRunResult, CancellationToken
+from pydantic_ai.models import Model
 from pydantic_ai.usage import RunUsage
 
 from ..program import (
@@ -111,9 +112,12 @@ class _Execution:
         written = write(result.new_messages())
         return Outcome(output, written.data, written.messages, usage_map(result.usage))
 
-    def fault(self, error: Exception, run: RunView, usage: RunUsage) -> Fault:
+    def fault(self, error: Exception, call: Call, run: RunView, usage: RunUsage) -> Fault:
         """What a failed run sends back."""
-        return fault_of(error, run, self.configuration, usage)
+        # A model that could not be made is one that its name alone tells of.
+        model = self.models.kept(call.model) if call.model else self.model or self.agent.model
+        provider = model.system if isinstance(model, Model) else None
+        return fault_of(error, run, self.configuration, usage, provider)
 
 
 class _Suspending:
@@ -151,7 +155,7 @@ class _Suspending:
                     result = await self._executed(call, run, arguments, deps)
             return self._execution.outcome(result)
         except Exception as error:
-            raise self._execution.fault(error, run, usage) from error
+            raise self._execution.fault(error, call, run, usage) from error
 
     async def _executed(
         self, call: Call, run: RunPort, arguments: dict[str, Any], deps: Any
@@ -211,7 +215,7 @@ class _Blocking:
                 run.emit_text(_as_text(result.output))
             return self._execution.outcome(result)
         except Exception as error:
-            raise self._execution.fault(error, run, usage) from error
+            raise self._execution.fault(error, call, run, usage) from error
 
     def _executed(self, call: Call, arguments: dict[str, Any]) -> AgentRunResult[Any]:
         agent, deps = self._execution.agent, self._execution.deps

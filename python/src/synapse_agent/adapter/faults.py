@@ -56,12 +56,21 @@ _TRANSIENT = (
 
 
 def fault_of(
-    error: Exception, run: RunView, configuration: Configuration, usage: RunUsage | None = None
+    error: Exception,
+    run: RunView,
+    configuration: Configuration,
+    usage: RunUsage | None = None,
+    provider: str | None = None,
 ) -> Fault:
-    """The fault that an error of a run is; `usage` is what the run had used by then."""
+    """The fault that an error of a run is.
+
+    `usage` is what the run had used by then, `provider` whose model it ran on.
+    """
     fault = _judged(error, run, configuration)
     if fault.usage is None and usage is not None and usage.requests:
         fault.usage = usage_map(usage)
+    if fault.code == "model_error" and provider is not None:
+        fault.details = {**(fault.details or {}), "provider": provider}
     return fault
 
 

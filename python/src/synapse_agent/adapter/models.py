@@ -47,6 +47,10 @@ class Models:
                 self._made[name] = model
         return model
 
+    def kept(self, name: str) -> Model[Any] | None:
+        """The model of this name, if it has been made."""
+        return self._made.get(name)
+
     def opens(self, name: str) -> bool:
         """Whether a kept model is asked for a first time, so that its client is to be opened."""
         if name not in self._made or name in self._opened:
