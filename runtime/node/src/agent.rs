@@ -52,7 +52,6 @@ struct Replica {
     pid: Option<u32>,
     ready_at: Option<Instant>,
     start_took: Option<Duration>,
-    in_flight: usize,
     /// The guard stays with the actor: only its drop ends the group.
     group: Weak<ProcessGroup>,
     port: Weak<LinkPort>,
@@ -75,7 +74,6 @@ impl Agent {
                 pid: None,
                 ready_at: None,
                 start_took: None,
-                in_flight: 0,
                 group: Weak::new(),
                 port: Weak::new(),
             })
@@ -246,7 +244,6 @@ impl Agent {
                 pid: None,
                 ready_at: None,
                 start_took: None,
-                in_flight: 0,
                 group: Weak::new(),
                 port: Weak::new(),
             };
@@ -290,10 +287,6 @@ impl Agent {
         self.record.lock().manifest = manifest;
     }
 
-    pub(crate) fn set_in_flight(&self, replica: usize, in_flight: usize) {
-        self.change(replica, |slot| slot.in_flight = in_flight);
-    }
-
     pub(crate) fn exited(&self, replica: usize, exit: ExitView) {
         self.log.end(exit.incarnation);
         self.change(replica, |slot| {
@@ -301,7 +294,6 @@ impl Agent {
             slot.state = AgentState::Stopping;
             slot.pid = None;
             slot.ready_at = None;
-            slot.in_flight = 0;
         });
         let mut record = self.record.lock();
         record.exits.truncate(EXITS_KEPT - 1);
@@ -362,7 +354,7 @@ impl Replica {
             incarnation: self.incarnation,
             pid: self.pid,
             uptime: self.ready_at.map(|at| at.elapsed()),
-            in_flight: self.in_flight,
+            in_flight: self.port.upgrade().map_or(0, |port| port.in_flight()),
             start_took: self.start_took,
         }
     }

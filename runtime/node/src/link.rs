@@ -9,6 +9,7 @@ mod outbox;
 mod port;
 
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 use std::io;
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use jsonschema::Validator;
 use ractor::ActorRef;
 use serde_json::Value;
 use synapse_wire::frame::{FromAgent, Ready};
-use synapse_wire::{CallFrame, Event, FrameDecoder, Greeting, RuntimeSession};
+use synapse_wire::{CallFrame, Event, FrameDecoder, Greeting, RunHasher, RuntimeSession};
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::time::{Instant, sleep_until};
@@ -55,14 +56,13 @@ pub(crate) enum LinkEvent {
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) agent: Arc<Agent>,
-    pub(crate) replica: usize,
     pub(crate) incarnation: u64,
     pub(crate) port: Arc<LinkPort>,
     pub(crate) owner: ActorRef<Message>,
     pub(crate) greeting: Option<Greeting>,
     session: RuntimeSession,
     outbox: Outbox,
-    runs: HashMap<u64, Running>,
+    runs: HashMap<u64, Running, BuildHasherDefault<RunHasher>>,
     schema: Option<Validator>,
     /// Whether outputs are checked when they come, because the program does not ask.
     check_results: bool,
@@ -72,6 +72,7 @@ pub(crate) struct Link {
     serial: u64,
     cancelled: usize,
     taken: Vec<Arc<Call>>,
+    commands: Vec<LinkCommand>,
     open: bool,
     death: Option<Death>,
 }
@@ -91,21 +92,19 @@ struct Running {
 impl Link {
     pub(crate) fn new(
         agent: Arc<Agent>,
-        replica: usize,
         incarnation: u64,
         owner: ActorRef<Message>,
         greeting: Greeting,
     ) -> Self {
         Self {
             agent,
-            replica,
             incarnation,
             port: Arc::default(),
             owner,
             greeting: Some(greeting),
             session: RuntimeSession::new(),
             outbox: Outbox::default(),
-            runs: HashMap::new(),
+            runs: HashMap::default(),
             schema: None,
             check_results: false,
             slots_known: 0,
@@ -113,6 +112,7 @@ impl Link {
             serial: 0,
             cancelled: 0,
             taken: Vec::new(),
+            commands: Vec::new(),
             open: true,
             death: None,
         }
@@ -133,7 +133,7 @@ impl Link {
                 read = read(&mut stdout, &mut decoder), if self.open => self.read(&read, &mut decoder),
                 () = port.rung() => self.obey(&mut stdin),
                 () = writable(stdin.as_ref()), if self.outbox.waits() => {}
-                () = sleep_until(grace.unwrap_or_else(Instant::now)), if grace.is_some() => {
+                () = until(grace) => {
                     self.grace_over();
                 }
             }
@@ -201,7 +201,7 @@ impl Link {
 
     fn note_in_flight(&self) {
         let in_flight = self.runs.len().min(self.agent.spec.concurrency);
-        self.agent.set_in_flight(self.replica, in_flight);
+        self.port.note_in_flight(in_flight);
     }
 
     /// What a read gave: frames, or the end of the pipe.
@@ -305,9 +305,11 @@ impl Link {
     }
 
     fn obey(&mut self, stdin: &mut Option<Sender>) {
-        for command in self.port.take() {
+        self.rung |= self.port.has_work();
+        let mut commands = std::mem::take(&mut self.commands);
+        self.port.take(&mut commands);
+        for command in commands.drain(..) {
             match command {
-                LinkCommand::Work => self.rung = true,
                 LinkCommand::Taken { run, chunks } => {
                     // Refused where the run has just ended: nobody needs the credit then.
                     self.session.taken(run.0, chunks, self.outbox.buffer()).ok();
@@ -329,6 +331,7 @@ impl Link {
                 LinkCommand::Died(death) => self.death = Some(*death),
             }
         }
+        self.commands = commands;
     }
 
     fn cancel(&mut self, run: u64, reason: CancelReason) {
@@ -414,6 +417,14 @@ impl Link {
 
 async fn read(stdout: &mut Receiver, decoder: &mut FrameDecoder<FromAgent>) -> io::Result<usize> {
     stdout.read_buf(&mut decoder.space()).await
+}
+
+/// Never, where there is no such time. A timer costs more than a call may, so none is made then.
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn writable(stdin: Option<&Sender>) {

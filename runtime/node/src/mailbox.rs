@@ -61,6 +61,15 @@ impl Mailbox {
     /// Puts a call at the end; waits for a place where the spec says so. Cancel-safe: a call is
     /// either in the queue or was never there.
     pub(crate) async fn push(&self, call: &Arc<Call>) -> Result<(), Fault> {
+        match self.try_push(call) {
+            Ok(()) => Ok(()),
+            Err(Refusal::Closed(fault)) => Err(fault),
+            Err(Refusal::Full) if self.spec.when_full == WhenFull::Reject => Err(self.overloaded()),
+            Err(Refusal::Full) => self.push_when_free(call).await,
+        }
+    }
+
+    async fn push_when_free(&self, call: &Arc<Call>) -> Result<(), Fault> {
         loop {
             // Enabled before the look at the queue, so that no place freed in between is missed.
             let mut freed = pin!(self.space.notified());
@@ -68,9 +77,6 @@ impl Mailbox {
             match self.try_push(call) {
                 Ok(()) => return Ok(()),
                 Err(Refusal::Closed(fault)) => return Err(fault),
-                Err(Refusal::Full) if self.spec.when_full == WhenFull::Reject => {
-                    return Err(self.overloaded());
-                }
                 Err(Refusal::Full) => freed.await,
             }
         }
@@ -126,8 +132,15 @@ impl Mailbox {
             state.ring();
         }
         drop(state);
-        for _ in 0..taken {
-            self.space.notify_one();
+        self.freed(taken);
+    }
+
+    /// Callers wait for places only where the spec says so.
+    fn freed(&self, places: usize) {
+        if self.spec.when_full == WhenFull::Wait {
+            for _ in 0..places {
+                self.space.notify_one();
+            }
         }
     }
 
@@ -169,9 +182,7 @@ impl Mailbox {
         state.queue.retain(|waiting| !Arc::ptr_eq(waiting, call));
         let freed = state.queue.len() < before;
         drop(state);
-        if freed {
-            self.space.notify_one();
-        }
+        self.freed(usize::from(freed));
     }
 
     /// Takes no calls until [`Mailbox::open`]; returns those that waited, for the caller to end.

@@ -23,7 +23,8 @@ use crate::frame::{
 use crate::violation::Violation;
 use crate::writer::EncodeError;
 
-use run::{Run, RunHasher};
+use run::Run;
+pub use run::RunHasher;
 
 /// What a frame means.
 #[derive(Debug, Clone, PartialEq)]

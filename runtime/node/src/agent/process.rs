@@ -259,13 +259,7 @@ impl State {
         } = child;
         let (stdin, stdout) = pipes(stdin, stdout)?;
         let agent = Arc::clone(&self.agent);
-        let link = Link::new(
-            agent,
-            self.replica,
-            self.incarnation,
-            myself.clone(),
-            greeting,
-        );
+        let link = Link::new(agent, self.incarnation, myself.clone(), greeting);
         let (died, death) = oneshot::channel();
         let agent = Arc::clone(&self.agent);
         let group = Arc::new(group);

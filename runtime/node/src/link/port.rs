@@ -1,6 +1,6 @@
 //! The way to a link from outside: commands, and a bell.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use synapse_core::fault::Fault;
@@ -15,15 +15,17 @@ use crate::link::CancelReason;
 pub(crate) struct LinkPort {
     commands: Mutex<Vec<LinkCommand>>,
     bell: Notify,
+    /// The mailbox has calls.
+    work: AtomicBool,
     /// Set under the mailbox's lock: this link gets no more calls.
     retired: AtomicBool,
+    /// Runs that the process executes now, for the status.
+    in_flight: AtomicUsize,
 }
 
 /// What a link is told, in the order of a life.
 #[derive(Debug)]
 pub(crate) enum LinkCommand {
-    /// The mailbox has calls.
-    Work,
     /// A caller read chunks of its stream.
     Taken { run: RunId, chunks: u32 },
     /// A caller left or cancelled, or its deadline passed.
@@ -51,17 +53,15 @@ impl LinkPort {
         self.bell.notify_one();
     }
 
-    /// The mailbox has calls; said once until the link has heard it.
+    /// The mailbox has calls.
     pub(crate) fn ring(&self) {
-        let mut commands = self.commands.lock();
-        if !commands
-            .iter()
-            .any(|command| matches!(command, LinkCommand::Work))
-        {
-            commands.push(LinkCommand::Work);
-        }
-        drop(commands);
+        self.work.store(true, Ordering::Release);
         self.bell.notify_one();
+    }
+
+    /// Whether the mailbox has rung since the last look.
+    pub(crate) fn has_work(&self) -> bool {
+        self.work.swap(false, Ordering::Acquire)
     }
 
     pub(crate) fn cancel(&self, run: RunId, reason: CancelReason) {
@@ -90,11 +90,20 @@ impl LinkPort {
         self.retired.load(Ordering::Relaxed)
     }
 
+    pub(crate) fn note_in_flight(&self, in_flight: usize) {
+        self.in_flight.store(in_flight, Ordering::Relaxed);
+    }
+
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
     pub(crate) async fn rung(&self) {
         self.bell.notified().await;
     }
 
-    pub(crate) fn take(&self) -> Vec<LinkCommand> {
-        std::mem::take(&mut *self.commands.lock())
+    /// The commands so far, into an empty list that is used again and again.
+    pub(crate) fn take(&self, into: &mut Vec<LinkCommand>) {
+        std::mem::swap(&mut *self.commands.lock(), into);
     }
 }

@@ -119,7 +119,7 @@ impl Requests {
 /// Run numbers are the node's own and mostly consecutive: one multiplication spreads them, and no
 /// peer can choose them to collide.
 #[derive(Debug, Default)]
-pub(super) struct RunHasher(u64);
+pub struct RunHasher(u64);
 
 impl Hasher for RunHasher {
     fn finish(&self) -> u64 {
