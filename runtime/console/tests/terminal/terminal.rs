@@ -1,3 +1,5 @@
+//! What a person sees at a terminal, and what a script gets on its pipes.
+
 use std::io::Write;
 
 use crate::screen::{Folder, Screen, console_command, shell};
