@@ -272,6 +272,17 @@ mod tests {
     }
 
     #[test]
+    fn the_page_about_the_console_has_this_table() {
+        let page = include_str!("../../../docs/console.md");
+        let rows: Vec<&str> = page
+            .lines()
+            .filter(|line| line.starts_with("| `/"))
+            .collect();
+        let row = |row: &VerbRow| format!("| `{}` | {} |", row.usage(), row.about);
+        assert_eq!(rows, VERBS.iter().map(row).collect::<Vec<_>>());
+    }
+
+    #[test]
     fn every_operand_and_switch_is_shown_in_the_usage() {
         for row in VERBS {
             let required = row
