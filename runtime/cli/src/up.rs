@@ -83,7 +83,7 @@ pub(crate) async fn up(arguments: UpArguments) -> Result<u8, Failure> {
         tree: configuration.tree,
     };
     let end = session.run(&mut signals, stdin).await;
-    finish(&session.node, gateway, &mut signals, end).await
+    finish(&session.node, gateway, end).await
 }
 
 fn absolute(path: &Path) -> Result<std::path::PathBuf, Failure> {
@@ -222,9 +222,10 @@ impl Session {
 async fn finish(
     node: &NodeHandle,
     gateway: Gateway,
-    signals: &mut Signals,
     end: End,
 ) -> Result<u8, Failure> {
+    // Listened for anew: a Ctrl-C that cancelled a call in the console was not meant for the node.
+    let mut signals = Signals::listen()?;
     node.shutdown();
     tokio::select! {
         _ = node.ended() => {}
