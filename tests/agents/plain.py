@@ -1,4 +1,4 @@
-"""Well-behaved agents that say what they do in files, so that tests wait for facts, not for time."""
+"""Well-behaved agents that say what they do in files: tests wait for facts, not for time."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ async def hold(prompt: str) -> str:
 
 
 async def count(prompt: str) -> AsyncIterator[str]:
-    """Yield the numbers below the prompt's, a line each."""
+    """Yield the numbers below the prompt's."""
     for number in range(int(prompt)):
-        yield f"{number}\n"
+        yield f"{number} "
 
 
 async def endless(prompt: str, ctx: Context) -> None:
@@ -65,3 +65,27 @@ async def endless(prompt: str, ctx: Context) -> None:
 async def given(prompt: Any, ctx: Context) -> dict[str, Any]:
     """Answer with what the call brought."""
     return {"prompt": prompt, "deps": ctx.deps, "remaining": ctx.remaining}
+
+
+async def report(prompt: str, ctx: Context) -> str:
+    """Write a line to each place that an agent's words can go to."""
+    ctx.log("warning", f"logged {prompt}", answer=42)
+    print(f"printed {prompt}")
+    os.write(2, f"wrote {prompt}\n".encode())
+    return prompt
+
+
+def leaves(prompt: str) -> str:
+    """End the process with the prompt as its exit code."""
+    os._exit(int(prompt))
+
+
+def large(prompt: str) -> str:
+    """As many letters as the prompt says; of a prompt that is no number, its length."""
+    return "x" * int(prompt) if prompt.isdigit() else str(len(prompt))
+
+
+def spin(prompt: str) -> str:
+    """Keep the interpreter busy for ever."""
+    while True:
+        pass

@@ -1,31 +1,87 @@
 //! `synapse call` in all its forms: answers, streams, errors, exit codes.
 
-use serde_json::json;
+use rustix::process::Signal;
+use serde_json::{Value, json};
 
 use crate::harness::World;
 
-const ECHO: &str = r#"
+const PLAIN: &str = r#"
 [supervisor.root]
-children = ["echo"]
+children = ["echo", "count", "given", "fails", "hold", "full"]
 [agent.echo]
 entry = "plain:echo"
+[agent.count]
+entry = "plain:count"
+[agent.given]
+entry = "plain:given"
+[agent.fails]
+entry = "plain:fails"
+[agent.hold]
+entry = "plain:hold"
+concurrency = 2
+[agent.full]
+entry = "plain:hold"
+mailbox = { size = 1, when_full = "reject" }
 "#;
 
-#[test]
-fn the_output_alone_is_on_stdout() {
-    let world = World::up(ECHO);
-    let outcome = world.run(&["call", "echo", "hello"]).exits(0);
-    assert_eq!(outcome.stdout, "hello\n");
-    assert_eq!(outcome.stderr, "");
+const TALKING: &str = r#"
+[supervisor.root]
+intensity = 3
+children = ["talker"]
+[agent.talker]
+entry = "talking:talker"
+model = "offline"
+"#;
+
+const TYPED: &str = r#"
+[supervisor.root]
+children = ["silent", "mirror", "keeper"]
+[agent.silent]
+entry = "talking:talker"
+[agent.mirror]
+entry = "talking:mirror"
+model_settings = { temperature = 0.5, seed = 1 }
+[agent.keeper]
+entry = "talking:keeper"
+model = "offline"
+"#;
+
+/// The fields of a JSON object, in order of the alphabet.
+fn fields(object: &Value) -> Vec<&str> {
+    let mut fields: Vec<_> = object
+        .as_object()
+        .expect("an object")
+        .keys()
+        .map(String::as_str)
+        .collect();
+    fields.sort_unstable();
+    fields
 }
 
+const RESULT: [&str; 6] = [
+    "agent",
+    "duration_ms",
+    "incarnation",
+    "output",
+    "run",
+    "usage",
+];
+const ERROR: [&str; 5] = ["code", "details", "message", "origin", "retryable"];
+
 #[test]
-fn json_is_one_object_with_the_fields_of_the_contract() {
-    let world = World::up(ECHO);
+fn answers_are_printed_alone_or_as_one_object() {
+    let world = World::up(PLAIN);
+    let outcome = world.run(&["call", "echo", "hello"]).exits(0);
+    assert_eq!(
+        (outcome.stdout.as_str(), outcome.stderr.as_str()),
+        ("hello\n", "")
+    );
+
     let result = world
         .run(&["call", "echo", "hello", "--json"])
         .exits(0)
         .json();
+    assert_eq!(fields(&result), RESULT);
     assert_eq!(result["agent"], "echo");
     assert_eq!(result["incarnation"], 1);
     assert_eq!(result["output"], "hello");
@@ -33,22 +89,430 @@ fn json_is_one_object_with_the_fields_of_the_contract() {
         result["run"].is_string() && result["duration_ms"].is_u64(),
         "{result}"
     );
-    let mut keys: Vec<_> = result
-        .as_object()
-        .unwrap()
-        .keys()
-        .map(String::as_str)
-        .collect();
-    keys.sort_unstable();
+
+    let outcome = world
+        .run(&["call", "given", "--input", r#"{"a": [1, null, 2.5]}"#])
+        .exits(0);
+    let output: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!(output["prompt"], json!({"a": [1, null, 2.5]}));
+}
+
+#[test]
+fn prompts_come_from_standard_input_too() {
+    let world = World::up(PLAIN);
     assert_eq!(
-        json!(keys),
-        json!([
-            "agent",
-            "duration_ms",
-            "incarnation",
-            "output",
-            "run",
-            "usage"
-        ])
+        world.run_with_input(&["call", "echo"], "piped\n").text(),
+        "piped"
     );
+    assert_eq!(
+        world
+            .run_with_input(&["call", "echo", "-"], "two\nlines\n")
+            .text(),
+        "two\nlines"
+    );
+    assert_eq!(
+        world
+            .run_with_input(&["call", "echo", "given"], "ignored")
+            .text(),
+        "given"
+    );
+    let text = "ä → 𝄞 \u{1f9ea}\t\"quoted\"";
+    assert_eq!(
+        world.run_with_input(&["call", "echo", "-"], text).text(),
+        text
+    );
+    assert_eq!(world.run_with_input(&["call", "echo"], "").text(), "");
+}
+
+#[test]
+fn input_deps_and_deadline_reach_the_function() {
+    let world = World::up(PLAIN);
+    let result = world
+        .run(&[
+            "call",
+            "given",
+            "--input",
+            "null",
+            "--deps",
+            r#"{"user": 7}"#,
+            "--json",
+        ])
+        .exits(0)
+        .json();
+    let output = &result["output"];
+    assert_eq!(output["prompt"], Value::Null);
+    assert_eq!(output["deps"], json!({"user": 7}));
+    let default = output["remaining"].as_f64().unwrap();
+    assert!(
+        (590.0..=600.0).contains(&default),
+        "ten minutes are the default: {default}"
+    );
+
+    let result = world
+        .run(&["call", "given", "x", "--timeout", "20s", "--json"])
+        .exits(0)
+        .json();
+    let shortened = result["output"]["remaining"].as_f64().unwrap();
+    assert!((10.0..=20.0).contains(&shortened), "{shortened}");
+    let result = world
+        .run(&["call", "given", "x", "--timeout", "2h", "--json"])
+        .exits(0)
+        .json();
+    let remaining = result["output"]["remaining"].as_f64().unwrap();
+    assert!(
+        remaining <= 600.0,
+        "a caller may only shorten it: {remaining}"
+    );
+}
+
+#[test]
+fn streams_are_text_as_it_comes_or_a_line_an_event() {
+    let world = World::up(PLAIN);
+    assert_eq!(
+        world.run(&["call", "count", "5", "--stream"]).text(),
+        "0 1 2 3 4 "
+    );
+
+    let lines = world
+        .run(&["call", "count", "3", "--stream", "--json"])
+        .exits(0)
+        .json_lines();
+    let (last, events) = lines.split_last().unwrap();
+    assert_eq!(fields(last), RESULT);
+    assert_eq!(last["output"], "0 1 2 ");
+    assert_eq!(events[0]["event"], "run");
+    assert_eq!(events[0]["run"], last["run"]);
+    let chunks: Vec<_> = events
+        .iter()
+        .filter(|event| event["event"] == "chunk")
+        .collect();
+    assert_eq!(chunks.len(), 3);
+    for (seq, chunk) in chunks.iter().enumerate() {
+        assert_eq!(
+            **chunk,
+            json!({"event": "chunk", "seq": seq, "text": format!("{seq} ")})
+        );
+    }
+
+    // An agent that cannot stream is one chunk, or none, and the result.
+    let lines = world
+        .run(&["call", "echo", "hi", "--stream", "--json"])
+        .exits(0)
+        .json_lines();
+    assert_eq!(lines.last().unwrap()["output"], "hi");
+    assert_eq!(world.run(&["call", "echo", "hi", "--stream"]).text(), "hi");
+    // A result without --stream is whole.
+    assert_eq!(world.call("count", "4"), "0 1 2 3 ");
+}
+
+#[test]
+fn a_long_stream_arrives_whole_and_in_order() {
+    let world = World::up(PLAIN);
+    let lines = world
+        .run(&["call", "count", "5000", "--stream", "--json"])
+        .exits(0)
+        .json_lines();
+    let chunks = lines.iter().filter(|event| event["event"] == "chunk");
+    let text: String = chunks
+        .map(|chunk| chunk["text"].as_str().unwrap())
+        .collect();
+    let expected: String = (0..5000).map(|number| format!("{number} ")).collect();
+    assert!(text == expected, "5000 chunks in order");
+    assert_eq!(lines.last().unwrap()["output"], expected);
+}
+
+#[test]
+fn errors_say_whose_they_are_with_a_code_for_scripts() {
+    let world = World::up(PLAIN);
+    let error = world.fault(&["fails", "no such luck"], 1);
+    assert_eq!(fields(&error), ERROR);
+    assert_eq!(error["code"], "agent_error");
+    assert_eq!(error["origin"], "agent");
+    assert_eq!(error["retryable"], false);
+    assert!(
+        error["message"].as_str().unwrap().contains("no such luck"),
+        "{error}"
+    );
+    assert_eq!(error["details"]["exception"], "ValueError");
+
+    let outcome = world.run(&["call", "fails", "no such luck"]).exits(1);
+    assert_eq!(outcome.stdout, "");
+    assert!(
+        outcome.stderr.contains("no such luck"),
+        "{}",
+        outcome.stderr
+    );
+    assert!(
+        outcome.stderr.lines().count() <= 4,
+        "no wall of text: {}",
+        outcome.stderr
+    );
+
+    let lines = world
+        .run(&["call", "fails", "x", "--stream", "--json"])
+        .exits(1)
+        .json_lines();
+    assert_eq!(lines.last().unwrap()["error"]["code"], "agent_error");
+}
+
+#[test]
+fn a_wrong_name_is_told_with_the_nearest_one() {
+    let world = World::up(PLAIN);
+    let error = world.fault(&["ecko", "hello"], 65);
+    assert_eq!(error["code"], "agent_not_found");
+    assert_eq!(error["origin"], "caller");
+    assert_eq!(error["details"]["nearest"], "echo");
+    let outcome = world.run(&["call", "ecko", "hello"]).exits(65);
+    assert!(
+        outcome.stderr.contains("Did you mean echo?"),
+        "{}",
+        outcome.stderr
+    );
+    assert_eq!(outcome.stdout, "");
+}
+
+#[test]
+fn a_deadline_in_the_run_exits_with_124() {
+    let world = World::up(PLAIN);
+    let error = world.fault(&["hold", "late", "--timeout", "300ms"], 124);
+    assert_eq!(error["code"], "deadline_exceeded");
+    assert_eq!(error["origin"], "runtime");
+    world.wait_for_file("late.cancelled");
+    assert_eq!(world.agent("hold")["incarnation"], 1);
+    // The slots are free again.
+    world.write("next.release", "");
+    assert_eq!(world.call("hold", "next"), "held next");
+}
+
+#[test]
+fn a_full_mailbox_exits_with_75() {
+    let world = World::up(PLAIN);
+    let first = world.spawn(&["call", "full", "first"]);
+    world.wait_for_file("first.begun");
+    let second = world.spawn(&["call", "full", "second"]);
+    world.wait_for_agent("full", "a call waits", |agent| agent["queued"] == 1);
+    let error = world.fault(&["full", "third"], 75);
+    assert_eq!(error["code"], "overloaded");
+    assert_eq!(error["retryable"], true);
+    world.write("first.release", "");
+    world.write("second.release", "");
+    assert_eq!(first.outcome().text(), "held first");
+    assert_eq!(second.outcome().text(), "held second");
+}
+
+#[test]
+fn ctrl_c_cancels_the_call_and_exits_with_130() {
+    let world = World::up(PLAIN);
+    let call = world.spawn(&["call", "hold", "mine", "--json"]);
+    world.wait_for_file("mine.begun");
+    call.signal(Signal::INT);
+    let outcome = call.outcome().exits(130);
+    assert_eq!(outcome.json()["error"]["code"], "cancelled");
+    world.wait_for_file("mine.cancelled");
+    assert_eq!(world.agent("hold")["incarnation"], 1);
+}
+
+#[test]
+fn wrong_command_lines_exit_with_2_and_data_that_is_no_json_too() {
+    let world = World::new(PLAIN);
+    for wrong in [
+        &["call"][..],
+        &["call", "echo", "x", "--timeout", "soon"],
+        &["call", "echo", "--input", "{"],
+        &["call", "echo", "x", "--settings", "[]"],
+        &["call", "echo", "x", "--bogus"],
+        &["frobnicate"],
+        &["status", "--timeout", "-1s"],
+    ] {
+        let outcome = world.run(wrong).exits(2);
+        assert_eq!(outcome.stdout, "", "{wrong:?}");
+        assert!(!outcome.stderr.is_empty(), "{wrong:?}");
+    }
+}
+
+#[test]
+fn without_a_node_calls_exit_with_69_and_say_how_to_start_one() {
+    let world = World::new(PLAIN);
+    for verb in [
+        &["call", "echo", "x"][..],
+        &["status"],
+        &["tree"],
+        &["down"],
+        &["console"],
+    ] {
+        let outcome = world.run(verb).exits(69);
+        assert!(
+            outcome.stderr.contains("start one with `synapse`"),
+            "{verb:?}: {}",
+            outcome.stderr
+        );
+    }
+}
+
+#[test]
+fn model_settings_and_instructions_of_a_call_reach_the_model() {
+    let world = World::up(TYPED);
+    let mirrored = |arguments: &[&str]| -> Value {
+        let mut all = vec!["call", "mirror", "look"];
+        all.extend(arguments);
+        serde_json::from_str(&world.run(&all).text()).unwrap()
+    };
+    let plain = mirrored(&[]);
+    assert_eq!(plain["settings"]["temperature"], 0.5);
+    assert_eq!(plain["settings"]["seed"], 1);
+    assert_eq!(plain["instructions"], "Reflect.");
+    let other = mirrored(&[
+        "--settings",
+        r#"{"temperature": 0.9, "max_tokens": 12}"#,
+        "--instructions",
+        "Answer in verse.",
+    ]);
+    assert_eq!(other["settings"]["temperature"], 0.9);
+    assert_eq!(other["settings"]["seed"], 1, "key by key");
+    assert_eq!(other["settings"]["max_tokens"], 12);
+    let instructions = other["instructions"].as_str().unwrap();
+    assert!(instructions.contains("Answer in verse."), "{instructions}");
+
+    // An agent without any model answers when the call names one.
+    let error = world.fault(&["silent", "hello"], 1);
+    assert_ne!(error["origin"], "runtime", "{error}");
+    let answer = world
+        .run(&["call", "silent", "My name is Ada.", "--model", "offline"])
+        .text();
+    assert_eq!(answer, "Nice to meet you, Ada.");
+    let usage = &world
+        .run(&["call", "silent", "hello", "--model", "offline", "--json"])
+        .exits(0)
+        .json()["usage"];
+    assert_eq!(usage["requests"], 1);
+    assert!(usage["input_tokens"].as_u64().unwrap() > 0, "{usage}");
+}
+
+#[test]
+fn deps_are_built_into_the_type_that_the_agent_wants() {
+    let world = World::up(TYPED);
+    let deps = r#"{"name": "Corner", "items": 3}"#;
+    let answer = world
+        .run(&["call", "keeper", "Use stock.", "--deps", deps])
+        .text();
+    assert!(answer.contains("Corner holds 3 items"), "{answer}");
+    let error = world.fault(
+        &["keeper", "Use stock.", "--deps", r#"{"name": "Corner"}"#],
+        65,
+    );
+    assert_eq!(error["code"], "schema_violation");
+    let error = world.fault(&["mirror", "x", "--deps", "{}"], 65);
+    assert_eq!(
+        error["origin"], "caller",
+        "an agent that takes no deps: {error}"
+    );
+}
+
+#[test]
+fn a_conversation_goes_on_across_calls_and_deaths() {
+    let world = World::up(TALKING);
+    let say = |session: &str, prompt: &str| {
+        world
+            .run(&["call", "talker", prompt, "--session", session])
+            .text()
+    };
+    assert_eq!(say("s1", "My name is Ada."), "Nice to meet you, Ada.");
+    assert_eq!(say("s1", "What is my name?"), "Your name is Ada.");
+    assert_eq!(
+        say("s2", "What is my name?"),
+        "You have not told me your name yet."
+    );
+    world.run(&["kill", "talker"]).exits(0);
+    assert_eq!(say("s1", "What is my name?"), "Your name is Ada.");
+    assert_eq!(world.agent("talker")["incarnation"], 2);
+    world.run(&["restart", "talker"]).exits(0);
+    assert_eq!(say("s1", "What is my name?"), "Your name is Ada.");
+    assert_eq!(world.agent("talker")["incarnation"], 3);
+}
+
+#[test]
+fn a_history_file_goes_before_the_prompt() {
+    let world = World::up(TALKING);
+    let history = json!([
+        {"kind": "request", "parts": [{"part_kind": "user-prompt", "content": "My name is Grace."}]},
+        {"kind": "response", "parts": [{"part_kind": "text", "content": "Nice to meet you."}]},
+    ]);
+    world.write("history.json", &history.to_string());
+    let call = [
+        "call",
+        "talker",
+        "What is my name?",
+        "--history",
+        "history.json",
+    ];
+    assert_eq!(world.run(&call).text(), "Your name is Grace.");
+    world.write("history.json", "[1, 2");
+    world.run(&call).exits(65);
+    world.write("history.json", "{}");
+    world.run(&call).exits(65);
+    world.write("history.json", r#"[{"kind": "nonsense"}]"#);
+    world.run(&call).exits(65);
+    world
+        .run(&["call", "talker", "x", "--history", "none.json"])
+        .exits(65);
+    world
+        .run(&[
+            "call",
+            "talker",
+            "x",
+            "--history",
+            "history.json",
+            "--session",
+            "s",
+        ])
+        .exits(2);
+}
+
+#[test]
+fn a_second_call_of_a_busy_conversation_waits_its_turn() {
+    let world = World::up(PLAIN);
+    let first = world.spawn(&["call", "hold", "first", "--session", "s"]);
+    world.wait_for_file("first.begun");
+    let second = world.spawn(&["call", "hold", "second", "--session", "s"]);
+    // A free slot there is: another conversation is not held up.
+    world.write("other.release", "");
+    assert_eq!(
+        world
+            .run(&["call", "hold", "other", "--session", "t"])
+            .text(),
+        "held other"
+    );
+    assert!(
+        !world.path("second.begun").exists(),
+        "the conversation is busy"
+    );
+    world.write("second.release", "");
+    world.write("first.release", "");
+    assert_eq!(first.outcome().text(), "held first");
+    assert_eq!(second.outcome().text(), "held second");
+}
+
+#[test]
+fn a_busy_conversation_is_waited_for_no_longer_than_the_deadline() {
+    let world = World::up(PLAIN);
+    let first = world.spawn(&["call", "hold", "first", "--session", "s"]);
+    world.wait_for_file("first.begun");
+    let second = world.run(&[
+        "call",
+        "hold",
+        "second",
+        "--session",
+        "s",
+        "--timeout",
+        "200ms",
+        "--json",
+    ]);
+    let code = second.json()["error"]["code"].as_str().unwrap().to_owned();
+    assert!(
+        ["session_busy", "deadline_exceeded"].contains(&code.as_str()),
+        "{code}"
+    );
+    assert!(!world.path("second.begun").exists());
+    world.write("first.release", "");
+    assert_eq!(first.outcome().text(), "held first");
 }

@@ -6,7 +6,7 @@ mod processes;
 mod wait;
 mod world;
 
-pub(crate) use command::{Outcome, Running};
-pub(crate) use processes::{Process, children_of, is_alive, resident_kib, state_of, with_tag};
-pub(crate) use wait::{DEADLINE, wait_for, wait_until};
-pub(crate) use world::World;
+pub(crate) use command::{Running, send};
+pub(crate) use processes::{children_of, is_alive, resident_kib, state_of, with_tag};
+pub(crate) use wait::{holds, wait_for, wait_until};
+pub(crate) use world::{AGENTS, World};

@@ -1,6 +1,22 @@
 //! The real binary with the real Python, as a user meets them: what people and scripts see, what
 //! is left when something dies. It refuses to know the inside of any crate.
 
+#[cfg(test)]
 mod harness;
 
+#[cfg(test)]
 mod calls;
+#[cfg(test)]
+mod configuration;
+#[cfg(test)]
+mod mailboxes;
+#[cfg(test)]
+mod misbehaving;
+#[cfg(test)]
+mod node;
+#[cfg(test)]
+mod operators;
+#[cfg(test)]
+mod orphans;
+#[cfg(test)]
+mod supervision;

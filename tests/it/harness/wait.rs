@@ -1,6 +1,7 @@
 //! Waiting for a condition of another process: level-triggered, with a deadline, and with the last
 //! thing that was seen when it ends in vain.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -14,6 +15,15 @@ const PAUSE: Duration = Duration::from_millis(5);
 #[track_caller]
 pub(crate) fn wait_for<T>(what: &str, look: impl FnMut() -> Result<T, String>) -> T {
     wait_within(what, DEADLINE, look)
+}
+
+/// What a wait looks for when it is a yes or a no; `seen` is told where it is a no.
+pub(crate) fn holds(condition: bool, seen: impl Display) -> Result<(), String> {
+    if condition {
+        Ok(())
+    } else {
+        Err(seen.to_string())
+    }
 }
 
 /// The same, for conditions that carry no value.

@@ -15,6 +15,8 @@ use super::wait::{wait_for, wait_until};
 
 /// The repository.
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+/// Agents that tests are made with.
+pub(crate) const AGENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/agents");
 /// The Python environment is built once for all tests, and kept for the next run of them.
 const CACHE: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/synapse-cache");
 /// How long the processes of a node that has ended may still be seen.
@@ -31,7 +33,7 @@ pub(crate) struct World {
 impl World {
     /// A folder with this supervision.toml. Agents are imported from `tests/agents`, too.
     pub(crate) fn new(supervision: &str) -> Self {
-        let python = format!("[python]\npath = [\"{ROOT}/tests/agents\"]\n\n");
+        let python = format!("[python]\npath = [\"{AGENTS}\", \"{AGENTS}/misbehaving\"]\n\n");
         Self::bare(&(python + supervision))
     }
 
@@ -190,12 +192,20 @@ impl World {
     /// An agent's part of the status.
     #[track_caller]
     pub(crate) fn agent(&self, name: &str) -> Value {
-        let status = self.status();
+        self.look_at(name)
+            .unwrap_or_else(|seen| panic!("no {name}: {seen}"))
+    }
+
+    /// The same, where the node may only be coming up.
+    fn look_at(&self, name: &str) -> Result<Value, String> {
+        let outcome = self.run(&["status", "--json"]);
+        if !outcome.status.success() {
+            return Err(outcome.stderr);
+        }
+        let status = outcome.json();
         let agents = status["agents"].as_array().expect("a list of agents");
         let agent = agents.iter().find(|agent| agent["name"] == name);
-        agent
-            .unwrap_or_else(|| panic!("no agent {name} in {status}"))
-            .clone()
+        agent.cloned().ok_or_else(|| status.to_string())
     }
 
     /// The process of an agent that has one.
@@ -217,7 +227,7 @@ impl World {
         fits: impl Fn(&Value) -> bool,
     ) -> Value {
         wait_for(&format!("{name}: {what}"), || {
-            let agent = self.agent(name);
+            let agent = self.look_at(name)?;
             if fits(&agent) {
                 Ok(agent)
             } else {
@@ -256,8 +266,8 @@ impl World {
     pub(crate) fn fault(&self, arguments: &[&str], exit: i32) -> Value {
         let mut all = vec!["call", "--json"];
         all.extend(arguments);
-        let outcome = self.run(&all).exits(exit);
-        outcome.json()["error"].clone()
+        let lines = self.run(&all).exits(exit).json_lines();
+        lines.last().expect("a line")["error"].clone()
     }
 
     /// Every event so far.
