@@ -51,6 +51,9 @@ class _Execution:
 
     def __init__(self, agent: AnyAgent, configuration: Configuration, kind: Kind) -> None:
         self.agent = agent
+        if agent.name is None:
+            # Else pydantic-ai looks for a variable of that object on the stack, at every run.
+            agent.name = configuration.agent
         self.configuration = configuration
         self.models = Models(configuration)
         self.model = _configured_model(agent, configuration, self.models)
@@ -86,7 +89,6 @@ class _Execution:
             "usage_limits": tightened(self._limits, limits_of(call.limits, "caller")),
             "usage": usage,
             "cancellation_token": token,
-            "infer_name": False,
         }
         left = run.remaining()
         if left is not None:
