@@ -7,17 +7,23 @@
 
 mod actor;
 mod child;
+mod decider;
 mod events;
 mod handle;
 mod messages;
 mod observer;
+mod state;
 mod timers;
 mod tree;
 
-pub use actor::{AgentSupervisor, SpawnError, StartArguments, State, SupervisorSettings};
+#[doc(hidden)]
+pub use actor::StartArguments;
+pub use actor::{AgentSupervisor, SpawnError, SupervisorSettings};
 pub use child::{ChildFactory, ChildHandle, ChildStart};
 pub use events::{ChildEvents, ChildReport};
 pub use handle::{SupervisorHandle, SupervisorSnapshot};
 pub use messages::SupervisorMessage;
 pub use observer::{SupervisorEvent, SupervisorObserver};
+#[doc(hidden)]
+pub use state::State;
 pub use tree::{AgentFactory, AgentStart, SupervisionTree};

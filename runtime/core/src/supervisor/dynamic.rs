@@ -120,6 +120,18 @@ impl DynamicSupervisor {
         counts
     }
 
+    /// The flags that it was made with.
+    #[must_use]
+    pub const fn flags(&self) -> &DynamicFlags {
+        &self.flags
+    }
+
+    /// Whether it has been started and is not going down.
+    #[must_use]
+    pub const fn is_up(&self) -> bool {
+        matches!(self.phase, Phase::Up)
+    }
+
     /// Restarts that count against the intensity at this time.
     #[must_use]
     pub fn restarts_in_period(&self, now: Time) -> u32 {

@@ -1,23 +1,18 @@
-//! The actor: takes messages, asks core, does what core says.
+//! The actor: how a supervisor is spawned, and how messages reach what it holds.
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use ractor::{
-    Actor, ActorId, ActorProcessingErr, ActorRef, ActorRuntime, RpcReplyPort, SupervisionEvent,
-};
+use ractor::{Actor, ActorProcessingErr, ActorRef, ActorRuntime, SupervisionEvent};
 use synapse_core::exit::ExitReason;
-use synapse_core::spec::Shutdown;
 use synapse_core::supervisor::{
-    Action, ChildId, ChildSpec, Event, Flags, Reply, SpecError, StartError, Supervisor, Token,
+    ChildSpec, DynamicFlags, DynamicSupervisor, Flags, SpecError, StartError, Supervisor,
 };
 
-use crate::clock::Clock;
-use crate::supervisor::timers::Timers;
+use crate::supervisor::decider::Decider;
+use crate::supervisor::state::State;
 use crate::supervisor::{
-    ChildEvents, ChildFactory, ChildHandle, ChildReport, ChildStart, SupervisorEvent,
-    SupervisorHandle, SupervisorMessage, SupervisorObserver, SupervisorSnapshot,
+    ChildEvents, ChildFactory, SupervisorEvent, SupervisorHandle, SupervisorMessage,
+    SupervisorObserver,
 };
 
 /// What a supervisor is made of.
@@ -62,13 +57,41 @@ impl AgentSupervisor {
                 return Err(error.into());
             }
         };
-        let start = StartArguments {
+        let core = Decider::Static(core);
+        Self::begin(StartArguments {
             path,
             core,
             factory,
             observer,
             up,
-        };
+        })
+    }
+
+    /// Spawns a supervisor of children that come and go; it has none yet, and is up at once.
+    ///
+    /// # Errors
+    /// The actor system refused.
+    pub fn spawn_dynamic(
+        path: impl Into<String>,
+        flags: DynamicFlags,
+        seed: u64,
+        factory: Arc<dyn ChildFactory>,
+        observer: Arc<dyn SupervisorObserver>,
+        up: ChildEvents,
+    ) -> Result<SupervisorHandle, SpawnError> {
+        let path = path.into();
+        let core = Decider::Dynamic(DynamicSupervisor::new(path.clone(), flags, seed));
+        Self::begin(StartArguments {
+            path,
+            core,
+            factory,
+            observer,
+            up,
+        })
+    }
+
+    /// No name: ractor's are global to the process, and a node is a value.
+    fn begin(start: StartArguments) -> Result<SupervisorHandle, SpawnError> {
         let (actor, _task) = ActorRuntime::spawn_instant(None, Self, start)
             .map_err(|error| SpawnError::Actor(error.to_string()))?;
         let handle = SupervisorHandle::new(actor.clone());
@@ -91,36 +114,11 @@ pub enum SpawnError {
 
 /// What the actor begins with.
 pub struct StartArguments {
-    path: String,
-    core: Supervisor,
-    factory: Arc<dyn ChildFactory>,
-    observer: Arc<dyn SupervisorObserver>,
-    up: ChildEvents,
-}
-
-/// What the actor holds. Dropping it ends every child.
-pub struct State {
-    path: String,
-    core: Supervisor,
-    clock: Clock,
-    factory: Arc<dyn ChildFactory>,
-    observer: Arc<dyn SupervisorObserver>,
-    /// Taken by the last word.
-    up: Option<ChildEvents>,
-    live: HashMap<ChildId, Live>,
-    linked: HashMap<ActorId, ChildId>,
-    timers: Timers,
-    /// Those who wait for an answer of core.
-    asked: HashMap<Token, RpcReplyPort<Reply>>,
-    next_token: u64,
-}
-
-/// An incarnation that is not gone.
-struct Live {
-    incarnation: u64,
-    handle: Box<dyn ChildHandle>,
-    killed: bool,
-    panic: Option<String>,
+    pub(super) path: String,
+    pub(super) core: Decider,
+    pub(super) factory: Arc<dyn ChildFactory>,
+    pub(super) observer: Arc<dyn SupervisorObserver>,
+    pub(super) up: ChildEvents,
 }
 
 impl Actor for AgentSupervisor {
@@ -133,30 +131,10 @@ impl Actor for AgentSupervisor {
         myself: ActorRef<Self::Msg>,
         start: StartArguments,
     ) -> Result<State, ActorProcessingErr> {
-        let StartArguments {
-            path,
-            core,
-            factory,
-            observer,
-            up,
-        } = start;
-        observer.observe(
-            &path,
-            SupervisorEvent::Starting(SupervisorHandle::new(myself)),
-        );
-        Ok(State {
-            path,
-            core,
-            clock: Clock::start(),
-            factory,
-            observer,
-            up: Some(up),
-            live: HashMap::new(),
-            linked: HashMap::new(),
-            timers: Timers::default(),
-            asked: HashMap::new(),
-            next_token: 0,
-        })
+        let handle = SupervisorHandle::new(myself);
+        let starting = SupervisorEvent::Starting(handle);
+        start.observer.observe(&start.path, starting);
+        Ok(State::new(start))
     }
 
     async fn handle(
@@ -179,248 +157,10 @@ impl Actor for AgentSupervisor {
         event: SupervisionEvent,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
-        if let SupervisionEvent::ActorFailed(cell, error) = event
-            && let Some(child) = state.linked.get(&cell.get_id())
-            && let Some(live) = state.live.get_mut(child)
-        {
-            live.panic = Some(error.to_string());
+        if let SupervisionEvent::ActorFailed(cell, error) = event {
+            state.panicked(cell.get_id(), error.to_string());
         }
         Ok(())
-    }
-}
-
-impl State {
-    /// The event that a message is for core, if it is one.
-    fn event(&mut self, message: SupervisorMessage) -> Option<Event> {
-        match message {
-            SupervisorMessage::Start => Some(Event::Start),
-            SupervisorMessage::Stop => Some(Event::Stop),
-            SupervisorMessage::Kill => Some(Event::Kill),
-            SupervisorMessage::Timer(id) => {
-                self.timers.clear(id);
-                Some(Event::Timer(id))
-            }
-            SupervisorMessage::Child {
-                child,
-                incarnation,
-                report,
-            } => self.child_event(child, incarnation, report),
-            SupervisorMessage::Request(request, reply) => {
-                let token = Token(self.next_token);
-                self.next_token += 1;
-                self.asked.insert(token, reply);
-                Some(Event::Request { token, request })
-            }
-            SupervisorMessage::Snapshot(reply) => {
-                // An error means that the asker has given up.
-                drop(reply.send(self.snapshot()));
-                None
-            }
-        }
-    }
-
-    /// `None` where the incarnation is already known to be gone.
-    fn child_event(
-        &mut self,
-        child: ChildId,
-        incarnation: u64,
-        report: ChildReport,
-    ) -> Option<Event> {
-        self.live
-            .get(&child)
-            .filter(|live| live.incarnation == incarnation)?;
-        if report == ChildReport::Started {
-            return Some(Event::ChildStarted { child, incarnation });
-        }
-        let live = self.live.remove(&child)?;
-        if let Some(actor) = live.handle.actor() {
-            self.linked.remove(&actor);
-        }
-        Some(match report {
-            ChildReport::Started => Event::ChildStarted { child, incarnation },
-            ChildReport::Ignored => Event::ChildIgnored { child, incarnation },
-            ChildReport::StartFailed(error) => Event::ChildStartFailed {
-                child,
-                incarnation,
-                error,
-            },
-            ChildReport::Exited(reason) => Event::ChildExited {
-                child,
-                incarnation,
-                reason,
-            },
-            ChildReport::Vanished => Event::ChildExited {
-                child,
-                incarnation,
-                reason: vanished(live),
-            },
-        })
-    }
-
-    fn decide(&mut self, myself: &ActorRef<SupervisorMessage>, event: Event) {
-        let mut actions = Vec::new();
-        self.core.handle(self.clock.now(), event, &mut actions);
-        for action in actions {
-            self.act(myself, action);
-        }
-    }
-
-    fn act(&mut self, myself: &ActorRef<SupervisorMessage>, action: Action) {
-        match action {
-            Action::Start {
-                child,
-                incarnation,
-                restart,
-            } => {
-                self.begin(
-                    myself,
-                    ChildStart {
-                        child,
-                        incarnation,
-                        restart,
-                    },
-                );
-            }
-            Action::Stop {
-                child, shutdown, ..
-            } => {
-                if let Some(live) = self.live.get_mut(&child) {
-                    live.handle.stop(time_of(shutdown));
-                }
-            }
-            Action::Kill { child, .. } => {
-                if let Some(live) = self.live.get_mut(&child) {
-                    live.killed = true;
-                    live.handle.kill();
-                }
-            }
-            Action::SetTimer { id, at } => self.timers.set(self.clock, id, at, myself),
-            Action::ClearTimer(id) => self.timers.clear(id),
-            Action::Reply { token, reply } => {
-                if let Some(port) = self.asked.remove(&token) {
-                    // An error means that the asker has given up.
-                    drop(port.send(reply));
-                }
-            }
-            Action::Started
-            | Action::StartFailed(_)
-            | Action::Exit { .. }
-            | Action::Report(_)
-            | Action::Restarting { .. }
-            | Action::StaysDown { .. }
-            | Action::Forgotten(_) => self.tell(myself, action),
-        }
-    }
-
-    fn begin(&mut self, myself: &ActorRef<SupervisorMessage>, start: ChildStart) {
-        let (child, incarnation) = (start.child.clone(), start.incarnation);
-        let events = ChildEvents::new(myself.clone(), child.clone(), incarnation);
-        let handle = self.factory.start(start, events);
-        if let Some(actor) = handle.actor() {
-            self.linked.insert(actor, child.clone());
-        }
-        self.live.insert(
-            child,
-            Live {
-                incarnation,
-                handle,
-                killed: false,
-                panic: None,
-            },
-        );
-    }
-
-    /// What others hear: observers of everything, the parent of beginning and end.
-    fn tell(&mut self, myself: &ActorRef<SupervisorMessage>, action: Action) {
-        let event = match action {
-            Action::Started => {
-                self.observer.observe(&self.path, SupervisorEvent::Started);
-                if let Some(up) = &self.up {
-                    up.started();
-                }
-                return;
-            }
-            Action::StartFailed(error) => {
-                let event = SupervisorEvent::StartFailed(error.clone());
-                self.observer.observe(&self.path, event);
-                return self.last_word(myself, |up| up.start_failed(error));
-            }
-            Action::Exit { reason, cause } => {
-                let event = SupervisorEvent::Ended {
-                    reason: reason.clone(),
-                    cause,
-                };
-                self.observer.observe(&self.path, event);
-                return self.last_word(myself, |up| up.exited(reason));
-            }
-            Action::Report(report) => SupervisorEvent::Report(report),
-            Action::StaysDown {
-                child,
-                incarnation,
-                reason,
-            } => SupervisorEvent::StaysDown {
-                child,
-                incarnation,
-                reason,
-            },
-            Action::Forgotten(child) => SupervisorEvent::Forgotten(child),
-            Action::Restarting {
-                child,
-                incarnation,
-                restarts,
-                intensity,
-                period,
-                delay,
-            } => SupervisorEvent::Restarting {
-                child,
-                incarnation,
-                restarts,
-                intensity,
-                period,
-                delay,
-            },
-            // Not for others to hear.
-            Action::Start { .. }
-            | Action::Stop { .. }
-            | Action::Kill { .. }
-            | Action::SetTimer { .. }
-            | Action::ClearTimer(_)
-            | Action::Reply { .. } => return,
-        };
-        self.observer.observe(&self.path, event);
-    }
-
-    fn last_word(&mut self, myself: &ActorRef<SupervisorMessage>, say: impl FnOnce(ChildEvents)) {
-        if let Some(up) = self.up.take() {
-            say(up);
-        }
-        myself.stop(None);
-    }
-
-    fn snapshot(&self) -> SupervisorSnapshot {
-        SupervisorSnapshot {
-            path: self.path.clone(),
-            flags: *self.core.flags(),
-            is_up: self.core.is_up(),
-            restarts_in_period: self.core.restarts_in_period(self.clock.now()),
-            children: self.core.children().collect(),
-        }
-    }
-}
-
-fn vanished(live: Live) -> ExitReason {
-    match live.panic {
-        Some(panic) => ExitReason::Internal(panic),
-        None if live.killed => ExitReason::Killed,
-        None => ExitReason::Internal("ended without a word".to_owned()),
-    }
-}
-
-fn time_of(shutdown: Shutdown) -> Option<Duration> {
-    match shutdown {
-        Shutdown::BrutalKill => Some(Duration::ZERO),
-        Shutdown::Timeout(span) => Some(span.into()),
-        Shutdown::Infinity => None,
     }
 }
 
@@ -429,16 +169,6 @@ impl std::fmt::Debug for StartArguments {
         formatter
             .debug_struct("StartArguments")
             .field("path", &self.path)
-            .finish_non_exhaustive()
-    }
-}
-
-impl std::fmt::Debug for State {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("State")
-            .field("path", &self.path)
-            .field("core", &self.core)
             .finish_non_exhaustive()
     }
 }
