@@ -189,7 +189,9 @@ impl Session {
                 .first()
                 .map(|name| name.as_str().to_owned());
             let invitation = render::invitation(first.as_deref(), Place::Own.leaving());
-            self.screen.print(&format!("{ready} {invitation}"));
+            let line = format!("{ready} {invitation}");
+            let cells = self.screen.cells.saturating_sub(1);
+            self.screen.print(&render::wrap(&line, cells, ""));
         } else {
             self.screen.print(&ready);
         }

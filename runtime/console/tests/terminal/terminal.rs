@@ -111,7 +111,8 @@ fn a_signal_restores_the_terminal() {
     let (_node, mut screen) = opened("signal");
     screen.type_keys("half");
     screen.wait_for("half");
-    let script = "pkill -TERM -P $(pgrep -P $CONSOLE_SCRIPT)";
+    let script = "for child in $(cat /proc/$CONSOLE_SCRIPT/task/*/children); do \
+                  kill -TERM $(cat /proc/$child/task/*/children); done";
     let mut kill = shell(script, &screen.folder.0);
     kill.env("CONSOLE_SCRIPT", screen.child.id().to_string());
     assert!(kill.status().unwrap().success());

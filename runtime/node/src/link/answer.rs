@@ -13,6 +13,7 @@ use crate::call::Call;
 use crate::handle::{RunEvent, RunOutcome};
 use crate::link::{Link, Running};
 use crate::session::Segment;
+use crate::view::LogStream;
 
 /// Mistakes of an output that the model is told of at once.
 const OUTPUT_MISTAKES_MAX: usize = 5;
@@ -60,6 +61,14 @@ impl Link {
         let Some(running) = self.end_run(frame.run) else {
             return;
         };
+        if let Some(traceback) = traceback(frame.details.as_ref()) {
+            // The caller gets it as data; whoever looks after the agent finds it in its log.
+            let head = format!("run {} failed: {}", running.call.id, frame.message);
+            for line in std::iter::once(head.as_str()).chain(traceback.lines()) {
+                let (stream, text) = (LogStream::Runtime, line.to_owned());
+                self.agent.log.add(self.incarnation, stream, "error", text);
+            }
+        }
         let segment = segment(frame.new_messages.clone(), frame.message_count);
         running.call.settle(segment, None);
         self.agent.finish(&running.call, Err(fault_of(frame)));
