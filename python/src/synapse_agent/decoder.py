@@ -40,9 +40,11 @@ class Decoder:
         if self._rest:
             data = self._rest + data
             self._rest = b""
-        frames: list[Any] = []
-        view = memoryview(data)
         start, end = 0, len(data)
+        if end > HEADER_BYTES and _length_at(data)[0] == end - HEADER_BYTES <= READ_BYTES:
+            return [self._decode(data[HEADER_BYTES:])]  # one whole frame, as most reads bring
+        view = memoryview(data)
+        frames: list[Any] = []
         while end - start >= HEADER_BYTES:
             length: int = _length_at(data, start)[0]
             stop = start + HEADER_BYTES + length

@@ -66,8 +66,9 @@ _WORDS: Final[dict[tuple[str, str], frozenset[str]]] = {
 }
 """Closed sets of words."""
 
-_SIGNATURES_MAX: Final = 4096
-"""Type signatures that are remembered as good: about what one frame's nullable fields allow."""
+_CALL: Final = 2
+_CALL_ARITY: Final = len(Call._fields)
+_NOTHING_ELSE: Final = [None] * (_CALL_ARITY - 7)
 
 
 def _shape(
@@ -88,32 +89,24 @@ def _shape(
 class Direction:
     """The frames of one direction, by kind."""
 
-    __slots__ = ("_good", "shapes")
+    __slots__ = ("shapes",)
 
     def __init__(self, shapes: dict[int, _Shape]) -> None:
-        """No type signature is known as good yet."""
+        """Know the shapes."""
         self.shapes = shapes
-        self._good: dict[tuple[int, tuple[type, ...]], type[Any]] = {}
 
     def decode(self, body: bytes | bytearray | memoryview) -> Any:
         """A frame from a whole body (what follows the length); raises `Violation`."""
-        elements: Any
         try:
             elements = unpackb(body, max_bin_len=0, max_ext_len=0)
         except ValueError:
             elements = _unpack_with_bytes(body)
-        # One look at the elements' types stands for the checks of all fields, once they passed.
-        try:
-            key = (elements[0], (*map(type, elements),))
-            frame = self._good[key]
-        except (KeyError, TypeError, IndexError):
-            return self._checked(elements)
-        if elements[1] < 0:
-            raise Violation("malformed", "the run is negative")
-        return _name(frame, elements)
+        if _is_plain_call(elements) and _CALL in self.shapes:
+            return _name(Call, elements)
+        return self._checked(elements)
 
     def _checked(self, elements: Any) -> Any:
-        """The frame of elements whose types have not been seen before."""
+        """The frame of these elements, each of which is looked at."""
         if not _is_list(elements) or len(elements) < 2:
             raise Violation("malformed", "not an array of a kind, a run and fields")
         for head in elements[:2]:
@@ -123,14 +116,27 @@ class Direction:
         if shape is None:
             raise Violation("unknown_kind", f"unknown kind of frame {elements[0]}")
         known = _check_fields(shape, elements)
-        arity = len(shape.fields) + 2
-        if len(known) == arity == len(elements) and self._may_be_remembered(shape):
-            self._good[elements[0], (*map(type, elements),)] = shape.frame
         return _name(shape.frame, known)
 
-    def _may_be_remembered(self, shape: _Shape) -> bool:
-        """Calls alone are frequent and have no field whose value is checked beyond its type."""
-        return shape.frame is Call and len(self._good) < _SIGNATURES_MAX
+
+def _is_plain_call(elements: Any) -> bool:
+    """Whether this is a call with an input and nothing else, as nearly all frames are: at a third
+    of the price of looking at each field.
+    """
+    return (
+        _is_list(elements)
+        and len(elements) == _CALL_ARITY
+        and elements[7:] == _NOTHING_ELSE
+        and elements[0] == _CALL
+        and type(elements[0]) is int
+        and type(elements[1]) is int
+        and elements[1] >= 0
+        and type(elements[3]) is bool
+        and type(elements[4]) is bool
+        and type(elements[5]) is int
+        and elements[5] >= 0
+        and (elements[6] is None or (type(elements[6]) is int and elements[6] >= 0))
+    )
 
 
 def _is_list(value: Any) -> TypeGuard[list[Any]]:

@@ -12,8 +12,8 @@ import os
 import time
 from typing import Any, Final
 
-from .frame import FRAME_BYTES_MAX, FrameTooLong, header
-from .outlet import LOCK_TIMEOUT_S, SMALL_BYTES, Outlet
+from .frame import FRAME_BYTES_MAX, header
+from .outlet import LOCK_TIMEOUT_S, Outlet, is_large, too_long
 
 __all__ = ["LoopOutlet"]
 
@@ -47,21 +47,14 @@ class LoopOutlet(Outlet):
     def send(self, frame: tuple[Any, ...], then: bytes = b"") -> None:
         """Gather a frame; `flush` writes it. Raises as `Outlet.send` does."""
         with self.lock:
-            body = memoryview(b"")
-            try:
-                self._pack(frame)
-                body = self._get_buffer()
-                length = len(body)
-                if length > FRAME_BYTES_MAX:
-                    raise FrameTooLong(f"{length} bytes, at most {FRAME_BYTES_MAX} are allowed")
-                if length <= SMALL_BYTES or self.blocked:
-                    self._buffer += header(length) + body + then
-                else:
-                    self._send_large(header(length), body)
-                    self._buffer += then
-            finally:
-                body.release()
-                self._reset()
+            if is_large(frame) and not self.blocked:
+                self._send_large(frame, then)
+                return
+            body = self._pack(frame)
+            length = len(body)
+            if length > FRAME_BYTES_MAX:
+                raise too_long(length)
+            self._buffer += header(length) + body + then
 
     def send_chunk(self, frame: tuple[Any, ...]) -> None:
         """Gather a chunk, or write it at once where gathering would hold it back."""
@@ -126,7 +119,7 @@ class LoopOutlet(Outlet):
         else:
             self._buffer = bytearray()
 
-    def _send_large(self, length: bytes, body: memoryview) -> None:
+    def _put_large(self, length: bytes, body: memoryview, then: bytes) -> None:
         """Write a large frame from the packer's buffer; only what the pipe refuses is copied."""
         self._enlarge()
         while self._buffer and not self.blocked:
@@ -139,7 +132,7 @@ class LoopOutlet(Outlet):
             except BlockingIOError:
                 written = 0
         with body[max(0, written - len(length)) :] as rest:
-            self._buffer += length[written:] + rest + self._late
+            self._buffer += length[written:] + rest + then + self._late
         self._late = b""
         self._tearable = False
 

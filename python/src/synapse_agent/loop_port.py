@@ -42,16 +42,14 @@ class Surroundings:
 class LoopPort(Run):
     """A `RunPort`. Used on the loop's thread only, but for `cancel`, `log` and what `Run` has."""
 
-    __slots__ = ("_around", "_asked_for", "_credit_waiters", "started", "task")
+    task: asyncio.Task[Any] | None = None
+    _credit_waiters: deque[asyncio.Future[None]] | None = None
+    _asked_for: dict[int, asyncio.Future[Answer]] | None = None
 
     def __init__(self, call: Call, around: Surroundings) -> None:
-        """Belong to a worker; a call that was not prefetched counts as started."""
+        """Belong to a worker."""
         Run.__init__(self, call)
         self._around = around
-        self.started = not call[4]
-        self.task: asyncio.Task[Any] | None = None
-        self._credit_waiters: deque[asyncio.Future[None]] | None = None
-        self._asked_for: dict[int, asyncio.Future[Answer]] | None = None
 
     async def emit_text(self, text: str) -> None:
         """Stream text; waits for credit."""

@@ -15,11 +15,11 @@ from msgpack import Packer
 from .frame import FRAME_BYTES_MAX, FrameTooLong, header
 from .stdio import enlarge
 
-__all__ = ["SMALL_BYTES", "Outlet"]
+__all__ = ["LOCK_TIMEOUT_S", "Outlet", "is_large", "too_long"]
 
-SMALL_BYTES: Final = 64 * 1024
-"""Bodies up to this many bytes are joined with their length and written in one piece; larger ones
-are written from the packer's own buffer, without a copy."""
+LARGE_CHARS: Final = 64 * 1024
+"""Characters of a text from which its frame is written from the packer's own buffer, without a
+copy; below, joining it with its length and writing once costs less."""
 
 LOCK_TIMEOUT_S: Final = 1.0
 """How long a pong waits for a writer that is stuck in a full pipe. It is then dropped: an agent
@@ -36,10 +36,8 @@ class Outlet:
     __slots__ = (
         "_broken",
         "_enlarged",
-        "_get_buffer",
         "_late",
         "_pack",
-        "_reset",
         "_tearable",
         "descriptor",
         "lock",
@@ -49,10 +47,7 @@ class Outlet:
         """Own the write end of the pipe."""
         self.descriptor = descriptor
         self.lock = threading.RLock()
-        packer = Packer(autoreset=False)
-        self._pack = packer.pack
-        self._get_buffer = packer.getbuffer
-        self._reset = packer.reset
+        self._pack = Packer().pack
         self._enlarged = False
         self._broken = False
         self._tearable = False
@@ -65,20 +60,23 @@ class Outlet:
         been written then.
         """
         with self.lock:
-            body = memoryview(b"")
-            try:
-                self._pack(frame)
-                body = self._get_buffer()
-                length = len(body)
-                if length <= SMALL_BYTES:
-                    self._put(header(length) + body + then)
-                elif length <= FRAME_BYTES_MAX:
-                    self._put_large(header(length), body, then)
-                else:
-                    raise FrameTooLong(f"{length} bytes, at most {FRAME_BYTES_MAX} are allowed")
-            finally:
-                body.release()  # the packer cannot be reset while a view of it is open
-                self._reset()
+            if is_large(frame):
+                self._send_large(frame, then)
+                return
+            body = self._pack(frame)
+            length = len(body)
+            if length > FRAME_BYTES_MAX:
+                raise too_long(length)
+            self._put(header(length) + body + then)
+
+    def _send_large(self, frame: tuple[Any, ...], then: bytes) -> None:
+        """Write a frame from the packer's own buffer."""
+        packer = Packer(autoreset=False)
+        packer.pack(frame)
+        with packer.getbuffer() as body:
+            if len(body) > FRAME_BYTES_MAX:
+                raise too_long(len(body))
+            self._put_large(header(len(body)), body, then)
 
     def send_if_free(self, frame: bytes) -> bool:
         """Write an encoded frame unless another writer is stuck."""
@@ -140,3 +138,14 @@ class Outlet:
         if isinstance(error, OSError):
             os._exit(0)
         raise error
+
+
+def is_large(frame: tuple[Any, ...]) -> bool:
+    """Whether a frame's first field is a long text, as the output of most large results is."""
+    value = frame[2] if len(frame) > 2 else None
+    return type(value) is str and len(value) > LARGE_CHARS
+
+
+def too_long(length: int) -> FrameTooLong:
+    """What is raised of a frame that no reader would take."""
+    return FrameTooLong(f"{length} bytes, at most {FRAME_BYTES_MAX} are allowed")

@@ -22,7 +22,6 @@ from .frame import (
     Hello,
     OutputVerdict,
     Ready,
-    Result,
     Stop,
     ToolResult,
     Violation,
@@ -88,7 +87,14 @@ class Session(Generic[R]):
         """Take a frame. Returns the ping that wants a pong, a fault frame to send, or None."""
         kind = frame[0]
         if kind == 2:
-            return self._call(frame)
+            if self.state != "serving":
+                return self._late_call(frame)
+            number = frame[1]
+            if number in self.runs or not number:
+                raise Violation("unexpected_frame", f"`call` for run {number}, which is open")
+            run = self.runs[number] = self.make_run(frame)
+            self.waiting.append(run)
+            return None
         if kind == 1:
             return self._welcome(frame)
         if self.state == "greeting":
@@ -115,12 +121,12 @@ class Session(Generic[R]):
         run.cancel(frame.reason)
         return True
 
-    def finished(self, run: R, outcome: Outcome) -> Result | FaultFrame:
+    def finished(self, run: R, outcome: Outcome) -> tuple[Any, ...]:
         """The frame that ends a run that returned; cancelled runs end as cancelled."""
         if run.cancel_reason is not None:
             return self.failed(run, run.cancelled_fault(outcome))
         self.runs.pop(run.run, None)
-        return Result(71, run.run, *outcome)
+        return (71, run.run, *outcome)  # a `Result`, at a fifth of its price
 
     def failed(self, run: R, fault: Fault) -> FaultFrame:
         """The frame that ends a run that raised."""
@@ -139,14 +145,8 @@ class Session(Generic[R]):
         self.welcome = frame
         self.state = "loading"
 
-    def _call(self, frame: Call) -> FaultFrame | None:
-        if self.state == "serving":
-            run = self.make_run(frame)
-            if frame.run in self.runs or not frame.run:
-                raise Violation("unexpected_frame", f"`call` for run {frame.run}, which is open")
-            self.runs[frame.run] = run
-            self.waiting.append(run)
-            return None
+    def _late_call(self, frame: Call) -> FaultFrame:
+        """A call after `stop` is answered; one before `ready` is no call at all."""
         if self.state != "stopping":
             raise self._unexpected(frame)
         stopped = Fault("agent", "agent_stopped", "the agent is stopping", retryable=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import os
 import selectors
 import time
@@ -129,6 +130,7 @@ class SuspendingWorker:
             raise StartFailed(error) from error
         try:
             capture_logging(self._around.logs, current_run)
+            gc.freeze()  # what was imported stays; collections need not walk it
             self._grow()
             loaded_ms = int((time.monotonic() - started) * 1000)
             self._outlet.send(self._session.ready(self._program.manifest, loaded_ms))

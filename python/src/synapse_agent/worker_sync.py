@@ -6,6 +6,7 @@ away from the pipe the sentinel reads it. This module refuses to know what a pro
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable
 from typing import Any, cast
@@ -41,6 +42,7 @@ def serve_blocking(
         raise StartFailed(error) from error
     try:
         capture_logging(logs, worker.current_run)
+        gc.freeze()  # what was imported stays; collections need not walk it
         gate.back()
         loaded_ms = int((time.monotonic() - started) * 1000)
         gate.outlet.send(session.ready(program.manifest, loaded_ms))
@@ -53,13 +55,8 @@ def serve_blocking(
 class BlockingPort(Run):
     """The run port of a blocking program: a wait reads the pipe on the spot."""
 
-    __slots__ = ("started", "worker")
-
-    def __init__(self, call: Call, worker: BlockingWorker) -> None:
-        """Belong to a worker; a call that was not prefetched counts as started."""
-        Run.__init__(self, call)
-        self.worker = worker
-        self.started = not call[4]
+    worker: BlockingWorker
+    """Set by the worker that makes it."""
 
     def emit_text(self, text: str) -> None:
         """Stream text; waits for credit."""
@@ -177,7 +174,9 @@ class BlockingWorker:
             self.gate.leave()
 
     def _make_port(self, call: Call) -> BlockingPort:
-        return BlockingPort(call, self)
+        port = BlockingPort(call)
+        port.worker = self
+        return port
 
     def _take_pending(self) -> None:
         """Take what the sentinel has read meanwhile."""
