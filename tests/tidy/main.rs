@@ -2,10 +2,16 @@
 //! crates, documents that name what exists. It reads the source tree and refuses to run any of it,
 //! but for the binary's own `--help`, which docs/cli.md repeats.
 
-mod tree;
-
+// cfg(test) tells clippy that helpers belong to the tests, too.
+#[cfg(test)]
 mod command_line;
+#[cfg(test)]
 mod crates;
+#[cfg(test)]
 mod decisions;
+#[cfg(test)]
 mod documents;
+#[cfg(test)]
 mod sources;
+#[cfg(test)]
+mod tree;
