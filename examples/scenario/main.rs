@@ -1,24 +1,37 @@
 //! Runs a supervision scenario and prints its trace, as Erlang's own supervisor would.
 //!
-//! `cargo run --release --example scenario -- --core FILE.json` runs it on the pure core, on a
-//! virtual clock.
+//! `cargo run --release --example scenario -- FILE.json` runs it on the real shell: actors, tasks,
+//! real time. With `--core` it runs on the pure core, on a virtual clock, in microseconds.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program for the terminal"
+)]
 
+mod answers;
+mod real_tree;
 mod script;
 mod virtual_tree;
 
 use std::process::ExitCode;
 
-fn main() -> ExitCode {
+const USAGE: &str = "usage: scenario [--core] FILE.json";
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [flag, file] = arguments.as_slice() else {
-        return fail("usage: scenario --core FILE.json");
+    let (core, file) = match arguments
+        .iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .as_slice()
+    {
+        ["--core", file] => (true, (*file).to_owned()),
+        [file] if !file.starts_with('-') => (false, (*file).to_owned()),
+        _ => return fail(USAGE),
     };
-    if flag != "--core" {
-        return fail("usage: scenario --core FILE.json");
-    }
-    match run(file) {
+    match run(core, &file).await {
         Ok(lines) => {
             println!("{}", lines.join("\n"));
             ExitCode::SUCCESS
@@ -27,9 +40,13 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(file: &str) -> Result<Vec<String>, Box<dyn std::error::Error>> {
+async fn run(core: bool, file: &str) -> Result<Vec<String>, Box<dyn std::error::Error>> {
     let scenario = serde_json::from_str(&std::fs::read_to_string(file)?)?;
-    Ok(virtual_tree::trace(&scenario))
+    Ok(if core {
+        virtual_tree::trace(&scenario)
+    } else {
+        real_tree::trace(&scenario).await
+    })
 }
 
 fn fail(message: &str) -> ExitCode {

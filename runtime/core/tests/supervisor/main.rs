@@ -15,6 +15,8 @@ mod significant;
 mod start;
 mod strategies;
 
+#[path = "../../../../examples/scenario/answers.rs"]
+mod answers;
 #[path = "../../../../examples/scenario/script.rs"]
 mod script;
 #[path = "../../../../examples/scenario/virtual_tree.rs"]

@@ -59,6 +59,18 @@ impl SupervisorHandle {
         self.tell(SupervisorMessage::Kill);
     }
 
+    /// Ends the actor itself, as a defect of ours would: its children go with their handles, its
+    /// parent hears that it vanished. To see what comes of that; [`kill`](Self::kill) is cleaner.
+    pub fn crash(&self) {
+        self.actor.kill();
+    }
+
+    /// Waits until it is gone.
+    pub async fn ended(&self) {
+        // An error means that it never began.
+        drop(self.actor.wait(None).await);
+    }
+
     /// The supervisor as the child of another: what a [`ChildFactory`](super::ChildFactory)
     /// returns for it.
     #[must_use]
