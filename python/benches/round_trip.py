@@ -164,6 +164,7 @@ def main() -> None:
     if given.pin is not None:
         os.sched_setaffinity(0, {given.pin})
     kinds: dict[str, tuple[str | None, dict[str, object]]] = {
+        "warm-up": (None, {}),
         "floor": (None, {}),
         "sync": ("echoes:sync", {}),
         "async": ("echoes:suspending", {"concurrency": 64}),

@@ -6,6 +6,8 @@ comes with it.
 
 from __future__ import annotations
 
-__all__ = ["__version__"]
+from .context import Context
+
+__all__ = ["Context", "__version__"]
 
 __version__ = "0.1.0"

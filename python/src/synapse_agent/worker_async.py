@@ -10,12 +10,12 @@ import asyncio
 import contextvars
 import gc
 import os
-import selectors
 import time
 from typing import Any, Final
 
 from .faults import StartFailed, agent_error, not_json, output_too_large
 from .frame import Call, FrameTooLong, Ping, Violation
+from .gate_selector import GateSelector
 from .inlet import violated
 from .json_value import NotJson, check_json
 from .logs import LogSender, capture_logging
@@ -49,7 +49,7 @@ def serve_suspending(
     os.set_blocking(gate.inlet.descriptor, False)
     os.set_blocking(outlet.descriptor, False)
     worker = SuspendingWorker(program, session, Surroundings(loop, gate, outlet, logs))
-    selector.begin(worker)
+    selector.serve(worker)
     try:
         loop.run_until_complete(worker.serve(started))
     finally:
@@ -68,36 +68,6 @@ def _close(loop: asyncio.AbstractEventLoop, outlet: LoopOutlet) -> None:
     finally:
         outlet.finish()
         asyncio.set_event_loop(None)
-
-
-class GateSelector(selectors.DefaultSelector):
-    """The loop's selector, which tells the gate when the loop waits and when it runs code."""
-
-    def __init__(self, gate: Gate) -> None:
-        """Tell the gate from the first turn on."""
-        super().__init__()
-        self._gate = gate
-        self._worker: SuspendingWorker | None = None
-
-    def begin(self, worker: SuspendingWorker) -> None:
-        """Serve the pipe in this worker's name."""
-        self._worker = worker
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """Write what this turn gathered, then wait for the next."""
-        gate, worker = self._gate, self._worker
-        gate.away = False
-        if gate.taken:
-            gate.reclaim()
-        if worker is not None and worker.turn():
-            timeout = 0
-        try:
-            return super().select(timeout)
-        finally:
-            gate.serial += 1
-            gate.away = True
-            if gate.asleep:
-                gate.ring()
 
 
 class SuspendingWorker:
@@ -123,7 +93,7 @@ class SuspendingWorker:
 
     async def serve(self, started: float) -> None:
         """The owner task: enters and leaves the program's context, waits between them."""
-        self._loop.add_reader(self._inlet.descriptor, self._readable)
+        self._loop.add_reader(self._inlet.descriptor, self.readable)
         try:
             await self._program.open()
         except Exception as error:
@@ -150,7 +120,7 @@ class SuspendingWorker:
     def _make_port(self, call: Call) -> LoopPort:
         return LoopPort(call, self._around)
 
-    def _readable(self) -> None:
+    def readable(self) -> None:
         """The pipe has data. The loop is at the pipe while it reads, and away again after."""
         gate = self._around.gate
         gate.back()
