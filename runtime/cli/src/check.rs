@@ -35,12 +35,17 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<u8, Failure> {
     }
     let tree = &loaded.configuration.tree;
     print_line(&format!(
-        "{}: {} agents, {} supervisors: good",
+        "{}: {}, {}: good",
         arguments.config.display(),
-        tree.agents.len(),
-        tree.supervisors.len(),
+        count(tree.agents.len(), "agent"),
+        count(tree.supervisors.len(), "supervisor"),
     ))?;
     Ok(0)
+}
+
+fn count(number: usize, noun: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{ending}")
 }
 
 /// The JSON Schema of supervision.toml.
