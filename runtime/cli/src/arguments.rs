@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand};
 use serde_json::{Map, Value};
 
@@ -89,10 +90,10 @@ pub(crate) struct UpArguments {
     #[command(flatten)]
     pub(crate) place: PlaceArguments,
     /// Run without a console, until a signal or `synapse down`
-    #[arg(long, env = "SYNAPSE_NO_CONSOLE")]
+    #[arg(long, env = "SYNAPSE_NO_CONSOLE", value_parser = truth())]
     pub(crate) no_console: bool,
     /// Never install: fail where the Python environment is not there
-    #[arg(long, env = "SYNAPSE_FROZEN")]
+    #[arg(long, env = "SYNAPSE_FROZEN", value_parser = truth())]
     pub(crate) frozen: bool,
 }
 
@@ -108,7 +109,7 @@ pub(crate) struct CheckArguments {
     )]
     pub(crate) config: PathBuf,
     /// Print JSON
-    #[arg(long, env = "SYNAPSE_JSON")]
+    #[arg(long, env = "SYNAPSE_JSON", value_parser = truth())]
     pub(crate) json: bool,
 }
 
@@ -124,7 +125,7 @@ pub(crate) struct SyncArguments {
     )]
     pub(crate) config: PathBuf,
     /// Print JSON
-    #[arg(long, env = "SYNAPSE_JSON")]
+    #[arg(long, env = "SYNAPSE_JSON", value_parser = truth())]
     pub(crate) json: bool,
 }
 
@@ -144,13 +145,13 @@ pub(crate) struct StatusArguments {
     #[command(flatten)]
     pub(crate) place: PlaceArguments,
     /// Wait until every agent is ready or down for good
-    #[arg(long, env = "SYNAPSE_WAIT")]
+    #[arg(long, env = "SYNAPSE_WAIT", value_parser = truth())]
     pub(crate) wait: bool,
     /// How long to wait
     #[arg(long, value_name = "TIME", env = "SYNAPSE_TIMEOUT", default_value = "60s", value_parser = duration)]
     pub(crate) timeout: Duration,
     /// Print JSON
-    #[arg(long, env = "SYNAPSE_JSON")]
+    #[arg(long, env = "SYNAPSE_JSON", value_parser = truth())]
     pub(crate) json: bool,
 }
 
@@ -162,7 +163,7 @@ pub(crate) struct InspectArguments {
     /// The agent
     pub(crate) agent: String,
     /// Print JSON
-    #[arg(long, env = "SYNAPSE_JSON")]
+    #[arg(long, env = "SYNAPSE_JSON", value_parser = truth())]
     pub(crate) json: bool,
 }
 
@@ -175,7 +176,7 @@ pub(crate) struct TargetArguments {
     #[arg(required = true, value_name = "AGENT")]
     pub(crate) targets: Vec<String>,
     /// Print JSON
-    #[arg(long, env = "SYNAPSE_JSON")]
+    #[arg(long, env = "SYNAPSE_JSON", value_parser = truth())]
     pub(crate) json: bool,
 }
 
@@ -187,16 +188,16 @@ pub(crate) struct LogArguments {
     /// The agent
     pub(crate) agent: String,
     /// Go on with lines as they come
-    #[arg(short, long, env = "SYNAPSE_FOLLOW")]
+    #[arg(short, long, env = "SYNAPSE_FOLLOW", value_parser = truth())]
     pub(crate) follow: bool,
     /// The log of the incarnation before
-    #[arg(long, env = "SYNAPSE_PREVIOUS", conflicts_with = "follow")]
+    #[arg(long, env = "SYNAPSE_PREVIOUS", value_parser = truth(), conflicts_with = "follow")]
     pub(crate) previous: bool,
     /// The last so many lines
     #[arg(long, value_name = "N", env = "SYNAPSE_TAIL")]
     pub(crate) tail: Option<usize>,
     /// Print JSON lines
-    #[arg(long, env = "SYNAPSE_JSON")]
+    #[arg(long, env = "SYNAPSE_JSON", value_parser = truth())]
     pub(crate) json: bool,
 }
 
@@ -206,13 +207,13 @@ pub(crate) struct EventArguments {
     #[command(flatten)]
     pub(crate) place: PlaceArguments,
     /// Go on with events as they come
-    #[arg(short, long, env = "SYNAPSE_FOLLOW")]
+    #[arg(short, long, env = "SYNAPSE_FOLLOW", value_parser = truth())]
     pub(crate) follow: bool,
     /// The last so many events
     #[arg(long, value_name = "N", env = "SYNAPSE_TAIL")]
     pub(crate) tail: Option<usize>,
     /// Print JSON lines
-    #[arg(long, env = "SYNAPSE_JSON")]
+    #[arg(long, env = "SYNAPSE_JSON", value_parser = truth())]
     pub(crate) json: bool,
 }
 
@@ -253,13 +254,13 @@ pub(crate) struct CallArguments {
     #[arg(long, value_name = "TEXT", env = "SYNAPSE_INSTRUCTIONS")]
     pub(crate) instructions: Option<String>,
     /// Print the answer as it comes
-    #[arg(long, env = "SYNAPSE_STREAM")]
+    #[arg(long, env = "SYNAPSE_STREAM", value_parser = truth())]
     pub(crate) stream: bool,
     /// The longest that queue and run may take [default: the agent's call_timeout]
     #[arg(long, value_name = "TIME", env = "SYNAPSE_TIMEOUT", value_parser = duration)]
     pub(crate) timeout: Option<Duration>,
     /// Print JSON: one object, or with --stream one line per event
-    #[arg(long, env = "SYNAPSE_JSON")]
+    #[arg(long, env = "SYNAPSE_JSON", value_parser = truth())]
     pub(crate) json: bool,
 }
 
@@ -297,8 +298,13 @@ pub(crate) struct BenchArguments {
     #[arg(long, value_name = "CPU", env = "SYNAPSE_PIN")]
     pub(crate) pin: Option<usize>,
     /// Print JSON
-    #[arg(long, env = "SYNAPSE_JSON")]
+    #[arg(long, env = "SYNAPSE_JSON", value_parser = truth())]
     pub(crate) json: bool,
+}
+
+/// Of a flag's variable: `1` and `true` are true; nothing, `0`, `false`, `no` and `off` are not.
+fn truth() -> FalseyValueParser {
+    FalseyValueParser::new()
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
