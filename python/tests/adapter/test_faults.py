@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from driving import drive, failing
 from stub_openai import StubOpenAI
 from synapse_agent import adapter
 from synapse_agent.adapter.credentials import missing_variable
+from synapse_agent.load import load
 from synapse_agent.program import Configuration, Fault
 from synapse_agent.testing import call
 
@@ -227,3 +230,15 @@ def test_a_variable_of_the_agents_own_is_passed_by_name() -> None:
     missing = missing_variable(KeyError("MY_LLM_KEY"), OWN)
     assert missing is not None
     assert 'add env_pass = ["MY_LLM_KEY"] to [agent.helper]' in missing.message
+
+
+def test_a_missing_key_of_the_configured_model_is_told_while_the_entry_loads(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "keyless.py").write_text("from pydantic_ai import Agent\nagent = Agent()\n")
+    configuration = replace(OWN, entry="keyless:agent", model="openai:gpt-5")
+    with pytest.raises(Fault, match="OPENAI_API_KEY is not set") as raised:
+        load(configuration)
+    assert raised.value.code == "start_failed"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import pydantic_ai.models
 from pydantic_ai import Agent
@@ -24,6 +24,9 @@ __all__ = ["Models", "Settings", "deferred_model_check", "layered_settings", "mo
 
 MODELS_MAX = 16
 """Models kept by name: an agent has one or two; who names many pays for making them each time."""
+
+_infer_model: Final = pydantic_ai.models.infer_model
+"""The real one: `deferred_model_check` is for models of the entry, never for one that is wanted."""
 
 AnyAgent = Agent[Any, Any]
 Settings = ModelSettings | Callable[[RunContext[Any]], ModelSettings]
@@ -62,7 +65,7 @@ class Models:
         if name == "offline":
             return OfflineModel()
         try:
-            return pydantic_ai.models.infer_model(name)
+            return _infer_model(name)
         except (UserError, ImportError, ValueError) as error:
             missing = missing_variable(error, self._configuration)
             if missing is not None:
