@@ -1,4 +1,4 @@
-"""The pipe changes hands often: runs as long as the sentinel's tick, pings, cancels, torn frames."""
+"""The pipe changes hands often: runs as long as a tick, pings, cancels, torn frames."""
 
 from __future__ import annotations
 
