@@ -59,6 +59,11 @@ async def says_async(ctx: Context, prompt: str) -> None:
     await ctx.emit("two")
 
 
+async def emits_for_ever_async(ctx: Context, prompt: str) -> None:
+    while True:
+        await ctx.emit("x")
+
+
 def until_cancelled(ctx: Context, prompt: str) -> str:
     deadline = time.monotonic() + 20
     while not ctx.cancelled and time.monotonic() < deadline:

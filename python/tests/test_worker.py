@@ -146,6 +146,18 @@ def test_long_text_is_split_between_characters(start: Start) -> None:
     assert max(len(chunk.encode()) for chunk in chunks) <= 65536
 
 
+def test_cancel_ends_code_that_emits_and_awaits_nothing_else(start: Start) -> None:
+    agent = start("emits_for_ever_async")
+    agent.send(call(1, "x"))  # no stream: an emit is done at once
+    agent.send(frame(6, 1, "cancelled"))
+    assert agent.answer(1).code == "cancelled"
+    agent.send(call(2, "x"))
+    agent.send(frame(7, 0, 1))
+    agent.expect("Pong")  # by the sentinel: the loop is away
+    agent.send(frame(6, 2, "cancelled"))
+    assert agent.answer(2).code == "cancelled"
+
+
 def test_blocking_function_sees_the_cancel(start: Start) -> None:
     agent = start("until_cancelled")
     agent.send(call(1, "x"))

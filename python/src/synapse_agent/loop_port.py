@@ -53,17 +53,21 @@ class LoopPort(Run):
 
     async def emit_text(self, text: str) -> None:
         """Stream text; waits for credit."""
-        if self.stream is None or not text:
+        if self.cancel_reason is not None:
+            await self._pass_by_the_loop()
+        elif self.stream is None or not text:
             return
-        if len(text) <= CHUNK_CHARS_SAFE:
+        elif len(text) <= CHUNK_CHARS_SAFE:
             await self._chunk(text)
-            return
-        for piece in split_text(text):
-            await self._chunk(piece)
+        else:
+            for piece in split_text(text):
+                await self._chunk(piece)
 
     async def emit_event(self, event: dict[str, Json]) -> None:
         """Stream an event; waits for credit."""
-        if self.stream is not None:
+        if self.cancel_reason is not None:
+            await self._pass_by_the_loop()
+        elif self.stream is not None:
             check_json(event, "the event")
             await self._chunk(fit_event(event))
 
@@ -122,6 +126,12 @@ class LoopPort(Run):
             waiter = waiters.popleft()
             if not waiter.done():
                 waiter.set_result(None)
+
+    async def _pass_by_the_loop(self) -> None:
+        """Where the sentinel took a cancel, the task is cancelled by a turn of the loop, and code
+        that only emits would never come by one again.
+        """
+        await asyncio.sleep(0)
 
     async def _chunk(self, data: Json) -> None:
         stream, around = self.stream, self._around
