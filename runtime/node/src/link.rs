@@ -9,10 +9,12 @@ mod outbox;
 mod port;
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::hash::BuildHasherDefault;
-use std::io;
+use std::io::{self, Read};
 use std::sync::Arc;
 
+use bytes::BufMut;
 use jsonschema::Validator;
 use ractor::ActorRef;
 use serde_json::Value;
@@ -33,6 +35,8 @@ use outbox::Outbox;
 
 /// Bytes read after the child's death at the most: what a grandchild goes on writing is not its.
 const AFTER_DEATH_BYTES_MAX: usize = 2 * synapse_wire::limits::FRAME_BYTES_MAX;
+/// Bytes read at once then: what a pipe holds by default.
+const DRAIN_BYTES: usize = 64 * 1024;
 
 /// What the link tells the actor.
 #[derive(Debug)]
@@ -138,7 +142,7 @@ impl Link {
                 }
             }
         }
-        self.drain(&stdout, &mut decoder);
+        self.drain(stdout, &mut decoder);
         self.answer_the_rest()
     }
 
@@ -374,13 +378,23 @@ impl Link {
         self.tell(LinkEvent::Unresponsive(what));
     }
 
-    /// What is in the pipe now, without waiting: a grandchild may hold it open for ever.
-    fn drain(&mut self, stdout: &Receiver, decoder: &mut FrameDecoder<FromAgent>) {
+    /// What is in the pipe now, without waiting: a grandchild may hold it open for ever. The kernel
+    /// is asked, since tokio may not have heard of the last bytes yet.
+    fn drain(&mut self, stdout: Receiver, decoder: &mut FrameDecoder<FromAgent>) {
+        let Ok(stdout) = stdout.into_nonblocking_fd() else {
+            return;
+        };
+        let mut stdout = File::from(stdout);
+        let mut buffer = vec![0; DRAIN_BYTES];
         let mut left = AFTER_DEATH_BYTES_MAX;
         while self.open && left > 0 {
-            let Ok(count @ 1..) = stdout.try_read_buf(&mut decoder.space()) else {
+            let room = decoder.space().remaining_mut().min(DRAIN_BYTES);
+            let Ok(count @ 1..) = stdout.read(buffer.get_mut(..room).unwrap_or_default()) else {
                 break;
             };
+            decoder
+                .space()
+                .put_slice(buffer.get(..count).unwrap_or_default());
             left = left.saturating_sub(count);
             self.frames(decoder);
         }

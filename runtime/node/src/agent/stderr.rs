@@ -1,5 +1,7 @@
 //! A child's stderr, line by line, into the agent's log; bounded whatever the child does.
 
+use std::fs::File;
+use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
@@ -42,7 +44,7 @@ pub(crate) async fn capture(
                 Ok(count) => lines.take(buffer.get(..count).unwrap_or_default()),
             },
             _ = &mut died => {
-                drain(&pipe, &mut buffer, &mut lines);
+                drain(pipe, &mut buffer, &mut lines);
                 break;
             }
         }
@@ -50,11 +52,16 @@ pub(crate) async fn capture(
     lines.end();
 }
 
-/// What is in the pipe now, without waiting: a grandchild may hold it open for ever.
-fn drain(pipe: &Receiver, buffer: &mut [u8], lines: &mut Lines) {
+/// What is in the pipe now, without waiting: a grandchild may hold it open for ever. The kernel is
+/// asked, since tokio may not have heard of the last bytes yet.
+fn drain(pipe: Receiver, buffer: &mut [u8], lines: &mut Lines) {
+    let Ok(pipe) = pipe.into_nonblocking_fd() else {
+        return;
+    };
+    let mut pipe = File::from(pipe);
     let mut left = AFTER_DEATH_BYTES_MAX;
     while left > 0 {
-        let Ok(count @ 1..) = pipe.try_read(buffer) else {
+        let Ok(count @ 1..) = pipe.read(buffer) else {
             return;
         };
         lines.take(buffer.get(..count).unwrap_or_default());
