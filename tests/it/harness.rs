@@ -3,10 +3,12 @@
 
 mod command;
 mod processes;
+mod screen;
 mod wait;
 mod world;
 
 pub(crate) use command::{Running, send};
-pub(crate) use processes::{children_of, is_alive, resident_kib, state_of, with_tag};
-pub(crate) use wait::{holds, wait_for, wait_until};
+pub(crate) use processes::{children_of, is_alive, resident_kib, state_of};
+pub(crate) use screen::Screen;
+pub(crate) use wait::{holds, wait_for, wait_within};
 pub(crate) use world::{AGENTS, World};

@@ -181,8 +181,8 @@ fn calls_that_were_prefetched_are_answered_by_the_next_incarnation() {
     world.run(&["kill", "many"]).exits(0);
     for (n, call) in calls.into_iter().enumerate() {
         let outcome = call.outcome();
-        let answer = outcome.json();
-        let fine = answer["output"] == n.to_string() || answer["error"]["code"] == "agent_crashed";
+        let (answer, expected) = (outcome.json(), n.to_string());
+        let fine = answer["output"] == expected || answer["error"]["code"] == "agent_crashed";
         assert!(fine, "{answer}");
     }
     assert_eq!(world.call("many", "after"), "after");

@@ -9,6 +9,10 @@ mod calls;
 #[cfg(test)]
 mod configuration;
 #[cfg(test)]
+mod console;
+#[cfg(test)]
+mod examples;
+#[cfg(test)]
 mod mailboxes;
 #[cfg(test)]
 mod misbehaving;

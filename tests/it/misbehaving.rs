@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::harness::AGENTS;
-use crate::harness::{World, holds, is_alive, resident_kib, wait_for, wait_until};
+use crate::harness::{World, holds, is_alive, resident_kib, wait_for, wait_within};
 
 /// Memory that a node may take whatever its agents do, in KiB: a debug build of it takes a tenth.
 const NODE_KIB_MAX: u64 = 160 * 1024;
@@ -332,7 +332,7 @@ fn forks_a_grandchild_that_holds_the_pipes() {
             "the death is the process's, not the pipe's: {took:?}"
         );
         if kind == "fork" {
-            wait_until("the grandchild to be gone", Duration::from_secs(2), || {
+            wait_within("the grandchild to be gone", Duration::from_secs(2), || {
                 holds(!is_alive(grandchild), "it lives")
             });
         } else {

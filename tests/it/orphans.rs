@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::harness::{World, holds, is_alive, state_of, wait_for, wait_until};
+use crate::harness::{World, holds, is_alive, state_of, wait_for, wait_within};
 
 const TREE: &str = r#"
 [supervisor.root]
@@ -55,7 +55,7 @@ fn when_the_node_is_killed_everything_is_gone_within_a_second() {
     let pids = AGENTS.map(|agent| world.pid(agent));
     let node = world.take_node();
     node.signal(Signal::KILL);
-    wait_until("every agent to be gone", GONE_WITHIN, || {
+    wait_within("every agent to be gone", GONE_WITHIN, || {
         let left: Vec<_> = pids
             .iter()
             .zip(AGENTS)

@@ -6,11 +6,12 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use super::wait::wait_for;
+use super::wait::{DEADLINE, wait_for, wait_within};
 
 /// A command that was started. Dropping it kills it.
 #[derive(Debug)]
@@ -69,6 +70,12 @@ impl Running {
         running
     }
 
+    /// With a standard input that stays open.
+    pub(crate) fn start_with_keyboard(mut command: Command) -> Self {
+        command.stdin(Stdio::piped());
+        Self::start(command)
+    }
+
     /// Writes to a standard input that stays open.
     pub(crate) fn type_in(&mut self, text: &str) {
         let stdin = self.child.stdin.as_mut().expect("a pipe was asked for");
@@ -114,9 +121,15 @@ impl Running {
 
     /// Waits for its end and for all that it printed.
     #[track_caller]
-    pub(crate) fn outcome(mut self) -> Outcome {
+    pub(crate) fn outcome(self) -> Outcome {
+        self.outcome_within(DEADLINE)
+    }
+
+    /// The same, for what takes its time.
+    #[track_caller]
+    pub(crate) fn outcome_within(mut self, within: Duration) -> Outcome {
         drop(self.child.stdin.take());
-        let status = wait_for(&format!("the end of {}", self.what), || {
+        let status = wait_within(&format!("the end of {}", self.what), within, || {
             let ended = self.child.try_wait().expect("it is our child");
             ended.ok_or_else(|| format!("stdout {:?} stderr {:?}", self.stdout(), self.stderr()))
         });

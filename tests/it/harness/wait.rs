@@ -26,18 +26,13 @@ pub(crate) fn holds(condition: bool, seen: impl Display) -> Result<(), String> {
     }
 }
 
-/// The same, for conditions that carry no value.
+/// The same, for what must come soon.
 #[track_caller]
-pub(crate) fn wait_until(
+pub(crate) fn wait_within<T>(
     what: &str,
     within: Duration,
-    mut holds: impl FnMut() -> Result<(), String>,
-) {
-    wait_within(what, within, &mut holds);
-}
-
-#[track_caller]
-fn wait_within<T>(what: &str, within: Duration, mut look: impl FnMut() -> Result<T, String>) -> T {
+    mut look: impl FnMut() -> Result<T, String>,
+) -> T {
     let deadline = Instant::now() + within;
     loop {
         let seen = match look() {

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::command::{Outcome, Running, command, send};
 use super::processes::{children_of, state_of, with_tag};
-use super::wait::{wait_for, wait_until};
+use super::wait::{wait_for, wait_within};
 
 /// The repository.
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -63,8 +63,13 @@ impl World {
 
     /// One more variable for every command of this world.
     pub(crate) fn with_variable(mut self, name: &str, value: &str) -> Self {
-        self.variables.push((name.to_owned(), value.to_owned()));
+        self.set_variable(name, value);
         self
+    }
+
+    /// The same, in a world that is there.
+    pub(crate) fn set_variable(&mut self, name: &str, value: &str) {
+        self.variables.push((name.to_owned(), value.to_owned()));
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -78,15 +83,21 @@ impl World {
         std::fs::write(path, text).expect("the folder is ours");
     }
 
-    /// A copy of a folder of the repository.
-    pub(crate) fn copy(&self, folder: &str) {
-        for entry in std::fs::read_dir(Path::new(ROOT).join(folder)).expect("it is there") {
-            let entry = entry.expect("it can be read");
-            if entry.path().is_file() {
-                let name = self.folder.path().join(entry.file_name());
-                std::fs::copy(entry.path(), name).expect("the folder is ours");
+    /// A copy of the files in a folder of the repository.
+    pub(crate) fn copy(&self, from: &str, to: &str) {
+        let to = self.path(to);
+        std::fs::create_dir_all(&to).expect("the folder is ours");
+        for entry in std::fs::read_dir(Path::new(ROOT).join(from)).expect("it is there") {
+            let file = entry.expect("it can be read").path();
+            if let (true, Some(name)) = (file.is_file(), file.file_name()) {
+                std::fs::copy(&file, to.join(name)).expect("the folder is ours");
             }
         }
+    }
+
+    /// A copy of one file at the top of the repository.
+    pub(crate) fn copy_file(&self, name: &str) {
+        std::fs::copy(Path::new(ROOT).join(name), self.path(name)).expect("the folder is ours");
     }
 
     /// What is in the environment of every process of this world and of no other.
@@ -301,7 +312,7 @@ impl World {
     /// Waits until nothing of this world runs.
     #[track_caller]
     pub(crate) fn wait_until_nothing_is_left(&self, within: Duration) {
-        wait_until("no process to be left", within, || {
+        wait_within("no process to be left", within, || {
             match with_tag(&self.tag()) {
                 none if none.is_empty() => Ok(()),
                 left => Err(format!("{left:?}")),
