@@ -1,6 +1,7 @@
 //! Runs a scenario on the real shell: actors, tasks and real time. Prints what OTP's oracle prints.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -51,8 +52,6 @@ struct Facts {
     at_path: HashMap<String, Live>,
     starts: HashMap<String, u32>,
     obeying: usize,
-    /// Which supervisors lost their parent by a kill: they end in order, and for that reason.
-    orphaned: Vec<String>,
     next: u64,
 }
 
@@ -82,6 +81,8 @@ struct Cast {
     world: World,
     path: String,
     nodes: Arc<Mutex<HashMap<ChildId, Node>>>,
+    /// Its supervisor lost its parent by a kill: it ends in order, and for that reason.
+    orphaned: Arc<AtomicBool>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -133,6 +134,7 @@ impl World {
             world: self.clone(),
             path: path.to_owned(),
             nodes: Arc::new(Mutex::new(nodes.collect())),
+            orphaned: Arc::default(),
         };
         let live = Live::Supervisor {
             handle: None,
@@ -163,22 +165,17 @@ impl World {
         Some(handle)
     }
 
-    fn ended(&self, path: &str, reason: &ExitReason) {
+    fn ended(&self, cast: &Cast, reason: &ExitReason) {
         let mut facts = self.facts();
-        let orphan = facts.orphaned.iter().position(|orphan| orphan == path);
-        let reason = match orphan {
-            Some(at) => {
-                facts.orphaned.remove(at);
-                &ExitReason::Killed
-            }
-            None => {
-                facts.at_path.remove(path);
-                reason
-            }
+        let reason = if cast.orphaned.load(Ordering::Relaxed) {
+            &ExitReason::Killed
+        } else {
+            facts.at_path.remove(&cast.path);
+            reason
         };
         facts
             .lines
-            .push(format!("stopped {path} {}", shown(reason)));
+            .push(format!("stopped {} {}", cast.path, shown(reason)));
     }
 
     async fn step(&self, step: &Step) {
@@ -248,16 +245,13 @@ impl World {
         let below = format!("{path}/");
         // Only its own children lose their parent; those further down are ended in order.
         let child = |at: &str| at.strip_prefix(&below).is_some_and(|id| !id.contains('/'));
-        let supervisor = |live: &Live| matches!(live, Live::Supervisor { .. });
-        let orphans = facts
-            .at_path
-            .iter()
-            .filter(|(at, live)| child(at) && supervisor(live));
-        let orphans: Vec<String> = orphans.map(|(at, _)| at.clone()).collect();
-        for orphan in &orphans {
-            facts.at_path.remove(orphan);
-        }
-        facts.orphaned.extend(orphans);
+        facts.at_path.retain(|at, live| match live {
+            Live::Supervisor { cast, .. } if child(at) => {
+                cast.orphaned.store(true, Ordering::Relaxed);
+                false
+            }
+            Live::Supervisor { .. } | Live::Worker { .. } => true,
+        });
         drop(facts);
         handle.crash();
     }
@@ -346,12 +340,12 @@ impl ChildFactory for Cast {
 }
 
 impl SupervisorObserver for Cast {
-    fn observe(&self, supervisor: &str, event: SupervisorEvent) {
+    fn observe(&self, _supervisor: &str, event: SupervisorEvent) {
         match event {
-            SupervisorEvent::Ended { reason, .. } => self.world.ended(supervisor, &reason),
+            SupervisorEvent::Ended { reason, .. } => self.world.ended(self, &reason),
             SupervisorEvent::StartFailed(_) => {
                 let detail = Some("failed_to_start_child".to_owned());
-                self.world.ended(supervisor, &ExitReason::Shutdown(detail));
+                self.world.ended(self, &ExitReason::Shutdown(detail));
             }
             // Not in the trace.
             SupervisorEvent::Starting(_)
