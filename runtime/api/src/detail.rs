@@ -33,7 +33,7 @@ pub struct AgentSummary {
     pub description: Option<String>,
     /// `permanent`, `transient` or `temporary`.
     pub restart: String,
-    /// `brutal_kill`, `infinity` or a time such as `5000ms`.
+    /// `brutal_kill`, `infinity` or a time such as `5s`.
     pub shutdown: String,
     /// Runs at once, for each replica.
     pub concurrency: u64,

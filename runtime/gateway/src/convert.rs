@@ -175,6 +175,8 @@ const fn restart(restart: Restart) -> &'static str {
 fn shutdown(shutdown: Shutdown) -> String {
     match shutdown {
         Shutdown::BrutalKill => "brutal_kill".to_owned(),
+        // As one would write it in supervision.toml.
+        Shutdown::Timeout(time) if time.0.is_multiple_of(1_000) => format!("{}s", time.0 / 1_000),
         Shutdown::Timeout(time) => format!("{}ms", time.0),
         Shutdown::Infinity => "infinity".to_owned(),
     }

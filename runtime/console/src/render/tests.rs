@@ -214,7 +214,7 @@ fn inspect_shows_everything_with_the_evidence_of_the_last_crash() {
         model: Some("offline".into()),
         description: Some("Reads a text and\nweighs its risks.".into()),
         restart: "permanent".into(),
-        shutdown: "5000ms".into(),
+        shutdown: "5s".into(),
         concurrency: 8,
         prefetch: 0,
         replicas: 2,
@@ -249,7 +249,7 @@ fn inspect_shows_everything_with_the_evidence_of_the_last_crash() {
         output        {risk, title: string}
         entry         agents.analyst:agent
         model         offline
-        restart       permanent, shutdown 5000ms
+        restart       permanent, shutdown 5s
         calls         concurrency 8, when_full reject
         timeouts      call 10m, start 30s
         last exit     #3 at 09:46:52: killed by signal 9 after 41 s
