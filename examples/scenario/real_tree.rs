@@ -141,7 +141,7 @@ impl World {
             cast: cast.clone(),
         };
         self.facts().at_path.insert(path.to_owned(), live);
-        let (factory, observer) = (Arc::new(cast.clone()), Arc::new(cast.clone()));
+        let (factory, observer) = (Arc::new(cast.clone()), Arc::new(cast));
         let spawned = match node.flags() {
             Some(flags) => {
                 let children = node.children.iter().map(Node::child_spec).collect();

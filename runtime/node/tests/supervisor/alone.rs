@@ -1,12 +1,13 @@
 //! One supervisor.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use synapse_core::exit::ExitReason;
 use synapse_core::spec::{Backoff, Shutdown, Strategy};
-use synapse_core::supervisor::{ChildSpec, ChildState, Reply, Request, RequestError};
+use synapse_core::supervisor::{ChildSpec, ChildState, DynamicFlags, Reply, Request, RequestError};
 use synapse_core::time::Millis;
-use synapse_node::supervisor::ChildReport;
+use synapse_node::supervisor::{AgentSupervisor, ChildEvents, ChildReport};
 use tokio::time::{Instant, timeout};
 
 use crate::children::{Manners, PATIENCE, QUICK, Stage, crash, flags, spawn, worker};
@@ -308,4 +309,41 @@ async fn a_thousand_children_crash_together_and_come_back() {
         .map(|id| format!("-{id}2(shutdown)"))
         .collect();
     assert_eq!(stops, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn children_that_come_and_go_stop_all_at_once() {
+    let stage = Stage::default();
+    let slow = Manners {
+        stop: Some(Duration::from_secs(1)),
+        ..QUICK
+    };
+    let flags = DynamicFlags {
+        intensity: 1,
+        period: Millis(5000),
+        max_children: 3,
+        template: None,
+    };
+    let (up, mut reports) = ChildEvents::root();
+    let (factory, observer) = (Arc::new(stage.clone()), Arc::new(stage.clone()));
+    let spawned = AgentSupervisor::spawn_dynamic("root", flags, 1, factory, observer, up);
+    let supervisor = spawned.unwrap();
+    for id in ["a", "b", "c"] {
+        stage.manners(id, slow);
+        let started = supervisor.request(Request::StartChild(worker(id))).await;
+        assert_eq!(started, Reply::Ok);
+    }
+    let full = supervisor.request(Request::StartChild(worker("d"))).await;
+    assert_eq!(full, Reply::Error(RequestError::MaxChildren));
+    stage.exit("b", crash());
+    stage.until("+b2").await;
+    let begun = Instant::now();
+    supervisor.stop();
+    supervisor.ended().await;
+    assert_eq!(begun.elapsed(), Duration::from_secs(1));
+    assert_eq!(reports.recv().await, Some(ChildReport::Started));
+    assert_eq!(
+        reports.recv().await,
+        Some(ChildReport::Exited(ExitReason::Shutdown(None)))
+    );
 }
