@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,14 @@ async def hold(prompt: str) -> str:
     except asyncio.CancelledError:
         Path(f"{prompt}.cancelled").write_text("cancelled")
         raise
+    return f"held {prompt}"
+
+
+def hold_blocking(prompt: str) -> str:
+    """The same, without a loop: `NAME.begun` says the incarnation."""
+    Path(f"{prompt}.begun").write_text(os.environ["SYNAPSE_INCARNATION"])
+    while not Path(f"{prompt}.release").exists():
+        time.sleep(LOOK_EVERY_S)
     return f"held {prompt}"
 
 

@@ -10,7 +10,7 @@ use crate::harness::{World, holds, is_alive, resident_kib, wait_for};
 const TREE: &str = r#"
 [supervisor.root]
 intensity = 5
-children = ["one", "two", "waits", "endless", "echo", "many"]
+children = ["one", "two", "waits", "endless", "echo"]
 [agent.one]
 entry = "plain:hold"
 [agent.two]
@@ -24,10 +24,6 @@ entry = "plain:endless"
 concurrency = 2
 [agent.echo]
 entry = "plain:echo"
-[agent.many]
-entry = "plain:echo"
-prefetch = 16
-mailbox = { size = 500 }
 "#;
 
 #[test]
@@ -173,19 +169,40 @@ fn a_reader_that_stops_slows_its_own_stream_only() {
 }
 
 #[test]
-fn calls_that_were_prefetched_are_answered_by_the_next_incarnation() {
-    let world = World::up(TREE);
-    let calls: Vec<_> = (0..12)
-        .map(|n| world.spawn(&["call", "many", &n.to_string(), "--json"]))
-        .collect();
-    world.run(&["kill", "many"]).exits(0);
-    for (n, call) in calls.into_iter().enumerate() {
-        let outcome = call.outcome();
-        let (answer, expected) = (outcome.json(), n.to_string());
-        let fine = answer["output"] == expected || answer["error"]["code"] == "agent_crashed";
-        assert!(fine, "{answer}");
+fn calls_that_were_prefetched_go_back_and_are_answered_by_the_next_incarnation() {
+    let world = World::up(
+        r#"
+[supervisor.root]
+intensity = 5
+children = ["ahead"]
+[agent.ahead]
+entry = "plain:hold_blocking"
+prefetch = 2
+"#,
+    );
+    let first = world.spawn(&["call", "ahead", "first", "--json"]);
+    world.wait_for_file("first.begun");
+    let names = ["second", "third", "fourth"];
+    let mut waiting = Vec::new();
+    for (queued, name) in [0, 0, 1].into_iter().zip(names) {
+        waiting.push(world.spawn(&["call", "ahead", name, "--json"]));
+        // Two are written ahead of the one slot, the next one waits in the mailbox.
+        world.wait_for_agent("ahead", "it waits", |agent| agent["queued"] == queued);
     }
-    assert_eq!(world.call("many", "after"), "after");
+    world.wait_for_agent("ahead", "one waits", |agent| agent["queued"] == 1);
+    assert_eq!(world.agent("ahead")["in_flight"], 1);
+    world.run(&["kill", "ahead"]).exits(0);
+    assert_eq!(
+        first.outcome().exits(1).json()["error"]["code"],
+        "agent_crashed"
+    );
+    for (name, call) in names.iter().zip(waiting) {
+        assert_eq!(world.wait_for_file(&format!("{name}.begun")), "2");
+        world.write(&format!("{name}.release"), "");
+        let result = call.outcome().exits(0).json();
+        assert_eq!(result["output"], format!("held {name}"));
+        assert_eq!(result["incarnation"], 2);
+    }
 }
 
 #[test]

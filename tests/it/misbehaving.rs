@@ -56,6 +56,17 @@ impl Between {
                 && event["data"]["reason"] == exit["reason"]
         });
         assert!(told, "{exit} among the events");
+        // The line that the console shows.
+        let line = events
+            .iter()
+            .find(|event| event["kind"] == "agent_restarting")
+            .unwrap();
+        let line = line["message"].as_str().unwrap();
+        assert!(
+            line.starts_with(&format!("wild #1 {detail} after ")),
+            "{line}"
+        );
+        assert!(line.ends_with("; restarting (1/5 in 1m)"), "{line}");
         exit
     }
 

@@ -290,6 +290,19 @@ fn the_binary_works_from_any_folder() {
 }
 
 #[test]
+fn run_is_up_by_another_name_and_help_has_the_exit_codes() {
+    let world = World::new(TREE);
+    let node = world.spawn(&["run", "--no-console"]);
+    world.run(&["status", "--wait"]).exits(0);
+    world.run(&["down"]).exits(0);
+    node.outcome().exits(0);
+    let help = world.run(&["--help"]).text();
+    for part in ["up", "call", "status", "Exit codes", "124 deadline"] {
+        assert!(help.contains(part), "{part:?} in {help}");
+    }
+}
+
+#[test]
 fn frozen_never_installs() {
     let world = World::new(TREE).with_variable("SYNAPSE_CACHE_DIR", "empty-cache");
     let outcome = world.run(&["up", "--no-console", "--frozen"]).exits(69);

@@ -9,7 +9,7 @@ use crate::harness::{World, holds, is_alive, state_of, wait_for, wait_within};
 const TREE: &str = r#"
 [supervisor.root]
 intensity = 5
-children = ["idle", "hold", "blocked", "busy", "deaf", "group"]
+children = ["idle", "hold", "blocked", "busy", "deaf", "locked", "group"]
 [supervisor.group]
 children = ["nested"]
 [agent.idle]
@@ -22,11 +22,15 @@ entry = "blocks_its_loop:answer"
 entry = "plain:spin"
 [agent.deaf]
 entry = "ignores_sigterm:answer"
+[agent.locked]
+entry = "holds_gil:answer"
 [agent.nested]
 entry = "forks_grandchild:answer"
 "#;
 
-const AGENTS: [&str; 6] = ["idle", "hold", "blocked", "busy", "deaf", "nested"];
+const AGENTS: [&str; 7] = [
+    "idle", "hold", "blocked", "busy", "deaf", "locked", "nested",
+];
 
 /// How long after the node's death the last of its agents may be there.
 const GONE_WITHIN: Duration = Duration::from_secs(1);
@@ -39,19 +43,22 @@ fn when_the_node_is_killed_everything_is_gone_within_a_second() {
         world.spawn(&["call", "blocked", "3600"]),
         world.spawn(&["call", "busy", "x"]),
         world.spawn(&["call", "deaf", "x"]),
+        world.spawn(&["call", "locked", "3600"]),
     ];
     let grandchild: u32 = world.call("nested", "fork").parse().unwrap();
     world.wait_for_file("held.begun");
     for agent in ["blocked", "busy", "deaf"] {
         world.wait_for_agent(agent, "at work", |agent| agent["in_flight"] == 1);
     }
-    wait_for("the deaf one to be deaf", || {
-        let log = world.log("deaf");
-        holds(
-            log.iter().any(|line| line.contains("deaf")),
-            format!("{log:?}"),
-        )
-    });
+    for (agent, line) in [("deaf", "deaf to SIGTERM"), ("locked", "holding")] {
+        wait_for("the misbehaviour", || {
+            let log = world.log(agent);
+            holds(
+                log.iter().any(|said| said.contains(line)),
+                format!("{log:?}"),
+            )
+        });
+    }
     let pids = AGENTS.map(|agent| world.pid(agent));
     let node = world.take_node();
     node.signal(Signal::KILL);

@@ -333,7 +333,7 @@ shutdown = "1s"
 entry = "plain:echo"
 "#
     ));
-    let call = world.spawn(&["call", "stubborn", "x", "--json"]);
+    let call = world.spawn(&["call", "stubborn", "3600", "--json"]);
     wait_for("the misbehaviour", || misbehaves(&world));
     let pid = world.pid("stubborn");
     let began = Instant::now();
@@ -349,15 +349,18 @@ entry = "plain:echo"
 
 #[test]
 fn an_agent_that_hears_nothing_is_killed_when_its_time_is_over() {
-    let (world, took) = stop_stubborn("stops_itself:answer", |world| {
-        let state = state_of(world.pid("stubborn"));
-        holds(state == Some('T'), format!("{state:?}"))
-    });
-    assert!(
-        took >= Duration::from_millis(950),
-        "its time is its own: {took:?}"
-    );
-    assert_eq!(world.agent("stubborn")["last_exit"]["reason"], "killed");
+    for (entry, states) in [("stops_itself:answer", "T"), ("holds_gil:answer", "S")] {
+        let (world, took) = stop_stubborn(entry, |world| {
+            let state = state_of(world.pid("stubborn")).unwrap_or('?');
+            let at_work = world.agent("stubborn")["in_flight"] == 1;
+            holds(at_work && states.contains(state), format!("{state}"))
+        });
+        assert!(
+            took >= Duration::from_millis(950),
+            "its time is its own: {took:?}"
+        );
+        assert_eq!(world.agent("stubborn")["last_exit"]["reason"], "killed");
+    }
 }
 
 #[test]

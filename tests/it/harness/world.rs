@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Once;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -19,6 +20,8 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 pub(crate) const AGENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/agents");
 /// The Python environment is built once for all tests, and kept for the next run of them.
 const CACHE: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/synapse-cache");
+/// Building it downloads packages.
+const PYTHON_TIMEOUT: Duration = Duration::from_secs(300);
 /// How long the processes of a node that has ended may still be seen.
 const GONE_WITHIN: Duration = Duration::from_secs(1);
 
@@ -49,8 +52,19 @@ impl World {
             variables: Vec::new(),
         };
         std::fs::create_dir(world.path("tmp")).expect("the folder is empty");
+        world.prepare_python();
         world.write("supervision.toml", supervision);
         world
+    }
+
+    /// Builds the Python environment, the first time: that may take longer than any test waits.
+    fn prepare_python(&self) {
+        static READY: Once = Once::new();
+        READY.call_once(|| {
+            self.write("supervision.toml", "[supervisor.root]\nchildren = []\n");
+            let sync = Running::start(self.command(&["sync"]));
+            sync.outcome_within(PYTHON_TIMEOUT).exits(0);
+        });
     }
 
     /// The same, with the node up and every agent ready.
