@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from synapse_agent.context import Context
+from synapse_agent.frame import encode
+from synapse_agent.stdio import claimed
 
 LEFT: list[str] = []
 SHARED: contextvars.ContextVar[str] = contextvars.ContextVar("shared", default="clean")
@@ -212,6 +214,29 @@ async def in_a_task(prompt: str) -> bool:
         current = asyncio.current_task()
         await asyncio.sleep(0)
         return current is not None and not current.done()
+
+
+async def cancelled_when_new(prompt: str) -> str:
+    """Runs 1 and 2 end in one turn of the loop. The next begins 3 and 4, and ends with a cancel of
+    4 in the pipe, which is read before any task takes its first step.
+    """
+    if prompt == "waits":
+        await let_go.wait()
+    elif prompt == "lets go":
+        let_go.set()
+        await asyncio.sleep(0)
+        asyncio.get_running_loop().call_soon(say_to_itself, encode((6, 4, "cancelled")))
+    else:
+        await asyncio.sleep(0.01)
+    return prompt
+
+
+let_go = asyncio.Event()
+
+
+def say_to_itself(data: bytes) -> None:
+    with open(f"/proc/self/fd/{claimed().read}", "wb", buffering=0) as pipe:
+        pipe.write(data)
 
 
 async def cancels_itself(prompt: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -205,6 +206,16 @@ def test_coroutine_that_cancels_itself_is_its_own_fault(start: Start) -> None:
     agent = start("cancels_itself", concurrency=2)
     assert agent.ask("x").code == "agent_error"
     assert agent.ask("x", 2).code == "agent_error"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="opens its own pipe by /proc")
+def test_cancel_that_comes_before_the_first_step_ends_the_run(start: Start) -> None:
+    agent = start("cancelled_when_new", concurrency=2)
+    agent.send(call(1, "waits"), call(2, "lets go"))
+    agent.send(call(3, "x", prefetched=True), call(4, "x", prefetched=True))
+    assert agent.answer(4).code == "cancelled"
+    assert agent.answer(3).output == "x"
+    assert agent.ask("x", 5).output == "x"
 
 
 @pytest.mark.parametrize("entry", ["busy", "blocks", "spins"])

@@ -182,7 +182,7 @@ class SuspendingWorker:
             return
         context = contextvars.copy_context()
         context.run(CURRENT_RUN.set, RunNumber(port.run))
-        port.task = self._loop.create_task(self._execute(port), context=context)
+        self._loop.create_task(self._execute_anew(port), context=context)
 
     def _grow(self) -> None:
         """Have a parked task ready for the next run."""
@@ -193,6 +193,16 @@ class SuspendingWorker:
         """A slot waits for work: a new one, or the spare one again."""
         self._growing = False
         self._spare = slot
+
+    async def _execute_anew(self, port: LoopPort) -> None:
+        """Execute one run in a new task. A task that is cancelled before its first step takes none,
+        so the run has no task for a cancel to reach until here.
+        """
+        if port.cancel_reason is not None:
+            self._end(port, self._session.failed(port, port.cancelled_fault()))
+            return
+        port.task = asyncio.current_task()
+        await self._execute(port)
 
     async def _execute(self, port: LoopPort) -> None:
         """Execute one run and write its end."""
