@@ -114,6 +114,21 @@ def raises(prompt: str) -> str:
     raise ValueError(prompt)
 
 
+class Unusual(BaseException):
+    """What `except Exception` lets pass."""
+
+
+def raises_unusually(prompt: str) -> str:
+    raise asyncio.CancelledError if prompt == "cancelled" else Unusual(prompt)
+
+
+async def raises_unusually_async(prompt: str) -> str:
+    if prompt == "group":
+        raise BaseExceptionGroup("both", [Unusual("one"), asyncio.CancelledError()])
+    await asyncio.sleep(0)
+    return raises_unusually(prompt)
+
+
 def returns(prompt: str) -> Any:
     return {
         "bytes": b"x",

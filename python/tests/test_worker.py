@@ -295,6 +295,19 @@ def test_exception_is_told_with_its_traceback(start: Start, concurrency: int) ->
 
 
 @pytest.mark.parametrize(
+    ("entry", "concurrency"),
+    [("raises_unusually", 1), ("raises_unusually", 2), ("raises_unusually_async", 2)],
+)
+def test_no_exception_costs_a_slot_or_the_process(
+    start: Start, entry: str, concurrency: int
+) -> None:
+    agent = start(entry, concurrency=concurrency)
+    for run, what in enumerate(["cancelled", "unusual", "group"] * 2, 1):
+        fault = agent.ask(what, run)
+        assert (fault.origin, fault.code) == ("agent", "agent_error")
+
+
+@pytest.mark.parametrize(
     ("what", "part"),
     [
         ("bytes", "the output is a bytes, which is no JSON: decode it"),

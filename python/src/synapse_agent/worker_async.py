@@ -210,9 +210,9 @@ class SuspendingWorker:
             outcome = await self._run_program(port.call, port)
             check_json(outcome[0])
             frame = self._session.finished(port, outcome)
-        except asyncio.CancelledError as error:
-            frame = self._session.failed(port, self._fault(port, error))
-        except Exception as error:
+        except (SystemExit, KeyboardInterrupt, GeneratorExit):
+            raise  # the end of the process, or of the loop
+        except BaseException as error:
             frame = self._session.failed(port, self._fault(port, error))
         port.task = None
         self._end(port, frame)

@@ -213,7 +213,9 @@ class BlockingWorker:
             outcome = self._execute_call(port.call, port)
             check_json(outcome[0])
             frame = self._session.finished(port, outcome)
-        except Exception as error:
+        except (SystemExit, KeyboardInterrupt):
+            raise  # the end of the process
+        except BaseException as error:
             frame = self._session.failed(port, self._fault(port, error))
         gate.away = False
         if gate.taken:
@@ -223,7 +225,7 @@ class BlockingWorker:
             self._take_pending()
         self._end(port, frame)
 
-    def _fault(self, port: BlockingPort, error: Exception) -> Fault:
+    def _fault(self, port: BlockingPort, error: BaseException) -> Fault:
         """Whose fault an exception is; after a cancel every end is the cancel's."""
         if isinstance(error, Fault):
             return error
