@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -236,7 +237,7 @@ def test_a_missing_key_of_the_configured_model_is_told_while_the_entry_loads(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
     (tmp_path / "keyless.py").write_text("from pydantic_ai import Agent\nagent = Agent()\n")
     configuration = replace(OWN, entry="keyless:agent", model="openai:gpt-5")
     with pytest.raises(Fault, match="OPENAI_API_KEY is not set") as raised:

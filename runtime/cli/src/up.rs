@@ -221,11 +221,7 @@ impl Session {
 }
 
 /// Stops the tree in order, and says what the whole program exits with.
-async fn finish(
-    node: &NodeHandle,
-    gateway: Gateway,
-    end: End,
-) -> Result<u8, Failure> {
+async fn finish(node: &NodeHandle, gateway: Gateway, end: End) -> Result<u8, Failure> {
     // Listened for anew: a Ctrl-C that cancelled a call in the console was not meant for the node.
     let mut signals = Signals::listen()?;
     node.shutdown();

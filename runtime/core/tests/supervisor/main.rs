@@ -1,6 +1,10 @@
 //! The supervisor against OTP: its suite's cases by name, recorded traces, and properties.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 mod admin;
 mod backoff;
