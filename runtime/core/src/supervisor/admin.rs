@@ -181,8 +181,12 @@ impl Supervisor {
         self.set_intent(key, Intent::Run);
         match self.roster.life(key)? {
             Life::Up { .. } => Some(Reply::Ok),
-            // The plan brings it up in its turn.
-            _ if self.is_planned(key) => self.roster.wait_for_up(token, key),
+            // The plan brings it up in its turn; if its own backoff is what the plan waits for,
+            // then now.
+            _ if self.is_planned(key) => {
+                self.roster.end_waiting(key, out);
+                self.roster.wait_for_up(token, key)
+            }
             Life::Starting { .. } => self.roster.wait_for_up(token, key),
             Life::Stopping { .. } => {
                 self.roster.set_after(key, After::Start, out);

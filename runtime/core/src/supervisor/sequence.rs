@@ -38,7 +38,7 @@ impl Supervisor {
         let id = child.spec.id.clone();
         self.roster.children.set_life(key, Life::Down);
         match cause {
-            StartCause::Request => {}
+            StartCause::Request => self.roster.stays_down(key, error.reason, out),
             StartCause::Add => self.roster.forget(key, out),
             StartCause::Sequence if !self.is_up() => {
                 self.roster

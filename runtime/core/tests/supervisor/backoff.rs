@@ -107,6 +107,22 @@ fn an_operators_start_ends_the_wait() {
 }
 
 #[test]
+fn an_operators_start_ends_the_wait_of_a_group() {
+    for strategy in [Strategy::OneForAll, Strategy::RestForOne] {
+        let mut bench = up(strategy, 9);
+        bench.exit("b", crash());
+        bench.trace();
+        assert_eq!(
+            bench.ask(Request::OperatorStart("b".into())),
+            Some(Reply::Ok)
+        );
+        assert!(bench.trace().ends_with("+b2 +c2"), "{strategy:?}");
+        bench.wait(1000);
+        assert_eq!(bench.trace(), "");
+    }
+}
+
+#[test]
 fn stop_in_the_middle_of_a_backoff() {
     for strategy in [
         Strategy::OneForOne,
