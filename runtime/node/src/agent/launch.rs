@@ -42,6 +42,9 @@ const PASSED: [&str; 21] = [
 /// A longer source is not read for the providers it names, in bytes.
 const SOURCE_BYTES_MAX: u64 = 1024 * 1024;
 
+/// A longer `env_file` is refused, in bytes: it holds a few variables.
+const ENV_FILE_BYTES_MAX: u64 = 1024 * 1024;
+
 /// How agents' processes are started on this node.
 #[derive(Clone, Debug)]
 pub struct Launcher {
@@ -241,8 +244,18 @@ fn matches(pattern: &str, name: &str) -> bool {
         .map_or(pattern == name, |stem| name.starts_with(stem))
 }
 
+/// The text of a regular file: a device or a named pipe might never end.
+fn read_small_file(path: &Path) -> std::io::Result<String> {
+    let metadata = std::fs::metadata(path)?;
+    if !metadata.is_file() || metadata.len() > ENV_FILE_BYTES_MAX {
+        let what = format!("not a file of at most {ENV_FILE_BYTES_MAX} bytes");
+        return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, what));
+    }
+    std::fs::read_to_string(path)
+}
+
 fn read_env_file(path: &Path) -> Result<Vec<(OsString, OsString)>, LaunchError> {
-    let text = std::fs::read_to_string(path).map_err(|source| LaunchError::ReadEnvFile {
+    let text = read_small_file(path).map_err(|source| LaunchError::ReadEnvFile {
         path: path.to_owned(),
         source,
     })?;
