@@ -1,9 +1,10 @@
 //! Conversations in the node's memory, bounded in number and bytes.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
+use serde_json::Value;
 use synapse_core::fault::{Fault, FaultCode};
 
 use crate::session::{Segment, SessionStore};
@@ -11,6 +12,10 @@ use crate::view::{SessionView, Turn};
 
 /// Turns kept for people to read; the history that the agent gets has its own bound.
 const TURNS_MAX: usize = 200;
+/// Bytes of one conversation's turns, beside its history; the last turn is kept in any case.
+const TURNS_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes that a JSON value takes beside its text.
+const VALUE_BYTES: usize = 32;
 
 /// A store that forgets the conversation that was idle longest when it is full.
 #[derive(Debug)]
@@ -34,7 +39,8 @@ struct Session {
     agent: Box<str>,
     segments: Vec<Bytes>,
     messages: u64,
-    turns: Vec<Turn>,
+    turns: VecDeque<Turn>,
+    turns_bytes: usize,
     bytes: usize,
     used: u64,
     in_use: bool,
@@ -68,9 +74,12 @@ impl SessionStore for MemoryStore {
     }
 
     fn close(&self, id: &str) {
-        if let Some(session) = self.state.lock().sessions.get_mut(id) {
+        let mut state = self.state.lock();
+        if let Some(session) = state.sessions.get_mut(id) {
             session.in_use = false;
         }
+        // It could not be dropped before.
+        state.shrink(self.count_max, self.bytes_max);
     }
 
     fn append(&self, id: &str, segment: Option<Segment>, turn: Turn) {
@@ -80,19 +89,14 @@ impl SessionStore for MemoryStore {
             return;
         };
         let before = session.bytes;
-        session.bytes += turn_bytes(&turn);
-        session.turns.push(turn);
-        if session.turns.len() > TURNS_MAX {
-            let oldest = session.turns.remove(0);
-            session.bytes = session.bytes.saturating_sub(turn_bytes(&oldest));
-        }
+        session.remember(turn);
         if let Some(segment) = segment {
             session.bytes += segment.messages.len();
             session.messages += segment.count;
             session.segments.push(segment.messages);
         }
         let after = session.bytes;
-        state.bytes = state.bytes + after - before;
+        state.bytes = (state.bytes + after).saturating_sub(before);
         state.shrink(self.count_max, self.bytes_max);
     }
 
@@ -102,7 +106,7 @@ impl SessionStore for MemoryStore {
         Some(SessionView {
             id: id.to_owned(),
             agent: session.agent.clone().into(),
-            turns: session.turns.clone(),
+            turns: session.turns.iter().cloned().collect(),
             messages: session.messages,
             bytes: session.bytes,
         })
@@ -110,6 +114,26 @@ impl SessionStore for MemoryStore {
 
     fn remove(&self, id: &str) -> bool {
         self.state.lock().drop_session(id)
+    }
+}
+
+impl Session {
+    /// The oldest turns go when there are too many, or too large ones.
+    fn remember(&mut self, turn: Turn) {
+        let bytes = turn_bytes(&turn);
+        self.turns.push_back(turn);
+        self.bytes += bytes;
+        self.turns_bytes += bytes;
+        while self.turns.len() > TURNS_MAX
+            || self.turns.len() > 1 && self.turns_bytes > TURNS_BYTES_MAX
+        {
+            let Some(oldest) = self.turns.pop_front() else {
+                return;
+            };
+            let bytes = turn_bytes(&oldest);
+            self.bytes = self.bytes.saturating_sub(bytes);
+            self.turns_bytes = self.turns_bytes.saturating_sub(bytes);
+        }
     }
 }
 
@@ -122,7 +146,8 @@ impl State {
             agent: agent.into(),
             segments: Vec::new(),
             messages: 0,
-            turns: Vec::new(),
+            turns: VecDeque::new(),
+            turns_bytes: 0,
             bytes: 0,
             used,
             in_use: false,
@@ -156,6 +181,19 @@ impl State {
 }
 
 fn turn_bytes(turn: &Turn) -> usize {
-    let text = |value: &serde_json::Value| value.as_str().map_or(64, str::len);
-    text(&turn.prompt) + text(&turn.answer)
+    value_bytes(&turn.prompt) + value_bytes(&turn.answer)
+}
+
+/// What a value takes in memory, roughly.
+fn value_bytes(value: &Value) -> usize {
+    VALUE_BYTES
+        + match value {
+            Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+            Value::String(text) => text.len(),
+            Value::Array(values) => values.iter().map(value_bytes).sum(),
+            Value::Object(fields) => fields
+                .iter()
+                .map(|(name, value)| name.len() + value_bytes(value))
+                .sum(),
+        }
 }
