@@ -138,13 +138,15 @@ impl Agent {
 
     /// Calls that an incarnation had not begun with wait again, at the head.
     pub(crate) fn give_back(&self, calls: Vec<Arc<Call>>) {
-        let refused = self.mailbox.give_back(calls);
-        let Some(fault) = self.mailbox.closed() else {
-            return;
-        };
-        for call in refused {
-            self.finish(&call, Err(fault.clone()));
-            drop(call.take_lease());
+        let given_back = self.mailbox.give_back(&calls);
+        for call in calls {
+            if let Err(fault) = &given_back {
+                self.finish(&call, Err(fault.clone()));
+            }
+            if call.is_finished() {
+                // Nothing of it ran: the conversation is as it was.
+                drop(call.take_lease());
+            }
         }
     }
 
@@ -160,10 +162,21 @@ impl Agent {
         Fault::new(FaultCode::AgentStopped, message)
     }
 
-    /// How the last incarnation ended, e.g. `assistant #1 killed by signal 9 after 41 s`.
-    pub(crate) fn last_words(&self) -> String {
+    /// The fault of runs whose process the runtime itself has lost hold of.
+    pub(crate) fn lost(&self) -> Fault {
+        let message = format!(
+            "{} was lost during the call: a defect of the runtime",
+            self.name
+        );
+        Fault::new(FaultCode::AgentCrashed, message)
+    }
+
+    /// How a replica's last incarnation ended, e.g. `assistant #1 killed by signal 9 after 41 s`.
+    pub(crate) fn last_words(&self, replica: usize) -> String {
+        let (last, _) = self.present(replica);
         let record = self.record.lock();
-        let Some(exit) = record.exits.front() else {
+        let of_last = |exit: &&ExitView| Some(exit.incarnation) == last;
+        let Some(exit) = record.exits.iter().find(of_last) else {
             return format!("{} ended", self.name);
         };
         let (incarnation, reason) = (exit.incarnation, &exit.reason);

@@ -23,6 +23,10 @@ use crate::view::Turn;
 /// first credit, so that an agent at full speed never waits for a grant.
 pub(crate) const CREDIT_BATCH: u32 = 32;
 
+/// Bytes of a partial answer that a conversation keeps, give or take a chunk: it is for people, and
+/// a stream may go on for ever.
+const PARTIAL_BYTES_MAX: usize = 1024 * 1024;
+
 /// What the caller gave, in the form that the link sends.
 #[derive(Debug, Default)]
 pub(crate) struct CallInput {
@@ -108,7 +112,7 @@ impl Call {
     }
 
     /// An incarnation takes it; false where it had ended in the queue.
-    pub(crate) fn claim(&self, link: &Arc<LinkPort>, incarnation: u64) -> bool {
+    pub(crate) fn claim(&self, link: &Arc<LinkPort>) -> bool {
         let mut state = self.state.lock();
         if !matches!(state.stage, Stage::Queued) {
             return false;
@@ -116,9 +120,16 @@ impl Call {
         state.stage = Stage::Running {
             link: Arc::clone(link),
         };
-        state.started = Some(incarnation);
-        state.wake();
         true
+    }
+
+    /// The incarnation begins with it; a prefetched call waits for that in its process.
+    pub(crate) fn begin(&self, incarnation: u64) {
+        let mut state = self.state.lock();
+        if matches!(state.stage, Stage::Running { .. }) {
+            state.started = Some(incarnation);
+            state.wake();
+        }
     }
 
     /// The incarnation died before it began with it: back to the queue. False where it had ended.
@@ -127,7 +138,6 @@ impl Call {
         let running = matches!(state.stage, Stage::Running { .. });
         if running {
             state.stage = Stage::Queued;
-            state.started = None;
         }
         running
     }
@@ -138,9 +148,10 @@ impl Call {
         if !matches!(state.stage, Stage::Running { .. }) {
             return;
         }
-        if let (Some(_), RunEvent::Text { text, .. }) = (&state.lease, &event) {
-            let text = text.clone();
-            state.text.push_str(&text);
+        if let (Some(_), RunEvent::Text { text, .. }) = (&state.lease, &event)
+            && state.text.len() < PARTIAL_BYTES_MAX
+        {
+            state.text.push_str(text);
         }
         state.chunks.push_back(event);
         state.wake();

@@ -161,7 +161,7 @@ fn restarting(node: &Node, child: &ChildId, budget: &str, delay: Millis) {
         Millis(0) => String::new(),
         delay => format!(" in {}", people(delay.into())),
     };
-    let message = format!("{}; restarting{wait} ({budget})", agent.last_words());
+    let message = format!("{}; restarting{wait} ({budget})", agent.last_words(replica));
     let data = json!({ "delay_ms": delay.0, "replica": replica });
     let happening = Happening::new(EventKind::AgentRestarting, message).data(data);
     let incarnation = agent.present(replica).0;
@@ -187,7 +187,12 @@ fn stays_down(node: &Node, child: &ChildId, reason: &ExitReason) {
         Restart::Transient => "transient",
         Restart::Temporary => "temporary",
     };
-    let message = format!("{}; not restarted ({restart})", agent.last_words());
+    let why = match reason {
+        // An operator asked for it: the failure is the answer, and is not tried again.
+        ExitReason::StartFailed(_) => "not tried again",
+        _ => restart,
+    };
+    let message = format!("{}; not restarted ({why})", agent.last_words(replica));
     let incarnation = agent.present(replica).0;
     let happening = Happening::new(EventKind::AgentDown, message);
     node.events

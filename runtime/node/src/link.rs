@@ -22,6 +22,7 @@ use synapse_wire::frame::{FromAgent, Ready};
 use synapse_wire::{CallFrame, Event, FrameDecoder, Greeting, RunHasher, RuntimeSession};
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::{Receiver, Sender};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
 pub(crate) use port::{Death, LinkCommand, LinkPort};
@@ -30,8 +31,9 @@ pub(crate) use synapse_wire::frame::CancelReason;
 use crate::agent::process::Message;
 use crate::agent::{Agent, millis};
 use crate::call::Call;
+use crate::logs::cut;
 use crate::view::LogStream;
-use outbox::Outbox;
+use outbox::{Flushed, Outbox};
 
 /// Bytes read after the child's death at the most: what a grandchild goes on writing is not its.
 const AFTER_DEATH_BYTES_MAX: usize = 2 * synapse_wire::limits::FRAME_BYTES_MAX;
@@ -50,8 +52,11 @@ pub(crate) enum LinkEvent {
     },
     /// The process broke the protocol.
     Violation(String),
-    /// It closed its end of the pipe.
-    Closed,
+    /// It closed its end of the pipe, or cannot be written to any more.
+    Closed {
+        /// The rule that this breaks where no crash explains it.
+        torn: Option<String>,
+    },
     /// A cancelled run goes on and on.
     Unresponsive(String),
 }
@@ -78,6 +83,8 @@ pub(crate) struct Link {
     taken: Vec<Arc<Call>>,
     commands: Vec<LinkCommand>,
     open: bool,
+    /// Told when everything that the dead process wrote is read.
+    reaped: Option<oneshot::Sender<()>>,
     death: Option<Death>,
 }
 
@@ -89,6 +96,8 @@ struct Running {
     serial: u64,
     /// Whether the process may have begun with it.
     started: bool,
+    /// Told to end before it began.
+    cancelled_ahead: bool,
     /// Until when cancelled code may go on.
     grace_until: Option<Instant>,
 }
@@ -118,6 +127,7 @@ impl Link {
             taken: Vec::new(),
             commands: Vec::new(),
             open: true,
+            reaped: None,
             death: None,
         }
     }
@@ -128,9 +138,11 @@ impl Link {
         let mut stdin = Some(stdin);
         let mut decoder = FrameDecoder::<FromAgent>::new();
         let port = Arc::clone(&self.port);
-        while self.death.is_none() {
+        while self.reaped.is_none() && self.death.is_none() {
             self.take_calls();
-            self.outbox.flush(&mut stdin);
+            if self.outbox.flush(&mut stdin) == Flushed::Broken {
+                self.condemn(LinkEvent::Closed { torn: None });
+            }
             let grace = self.next_grace();
             tokio::select! {
                 biased;
@@ -143,32 +155,45 @@ impl Link {
             }
         }
         self.drain(stdout, &mut decoder);
+        // What the process said last may be why it ended, so the reason is settled only now.
+        drop(self.reaped.take());
+        while self.death.is_none() {
+            port.rung().await;
+            self.obey(&mut stdin);
+        }
         self.answer_the_rest()
     }
 
-    /// Takes calls from the mailbox into free slots, and writes them.
+    /// Takes calls from the mailbox into free slots, and writes them. A call that is refused frees
+    /// its slot again, and nobody would ring for that one.
     fn take_calls(&mut self) {
+        while self.take_some_calls() {}
+    }
+
+    /// Whether one of them was refused.
+    fn take_some_calls(&mut self) -> bool {
         if !self.session.is_ready() {
-            return;
+            return false;
         }
         let spec = &self.agent.spec;
         let slots = (spec.concurrency + spec.prefetch).saturating_sub(self.runs.len());
         if !std::mem::take(&mut self.rung) && slots == self.slots_known {
-            return;
+            return false;
         }
         let mut taken = std::mem::take(&mut self.taken);
-        self.agent
-            .mailbox
-            .pull(&self.port, self.incarnation, slots, &mut taken);
+        self.agent.mailbox.pull(&self.port, slots, &mut taken);
         self.slots_known = slots - taken.len();
+        let mut refused = false;
         for call in taken.drain(..) {
-            self.write_call(call);
+            refused |= !self.write_call(call);
         }
         self.taken = taken;
         self.note_in_flight();
+        refused
     }
 
-    fn write_call(&mut self, call: Arc<Call>) {
+    /// Whether it could be written.
+    fn write_call(&mut self, call: Arc<Call>) -> bool {
         let prefetched = self.runs.len() >= self.agent.spec.concurrency;
         let input = &call.input;
         let limits = input
@@ -187,20 +212,23 @@ impl Link {
             limits: limits.as_ref(),
             ..CallFrame::new(call.id.0, &input.input, input.stream)
         };
-        match self.session.call(&frame, self.outbox.buffer()) {
-            Ok(()) => {
-                self.serial += 1;
-                let serial = self.serial;
-                let running = Running {
-                    serial,
-                    started: !prefetched,
-                    grace_until: None,
-                    call,
-                };
-                self.runs.insert(running.call.id.0, running);
-            }
-            Err(refused) => self.refuse(&call, &refused),
+        if let Err(refused) = self.session.call(&frame, self.outbox.buffer()) {
+            self.refuse(&call, &refused);
+            return false;
         }
+        if !prefetched {
+            call.begin(self.incarnation);
+        }
+        self.serial += 1;
+        let running = Running {
+            serial: self.serial,
+            started: !prefetched,
+            cancelled_ahead: false,
+            grace_until: None,
+            call,
+        };
+        self.runs.insert(running.call.id.0, running);
+        true
     }
 
     fn note_in_flight(&self) {
@@ -211,15 +239,24 @@ impl Link {
     /// What a read gave: frames, or the end of the pipe.
     fn read(&mut self, read: &io::Result<usize>, decoder: &mut FrameDecoder<FromAgent>) {
         match read {
-            Ok(0) | Err(_) => {
-                self.open = false;
-                match decoder.end() {
-                    Ok(()) => self.tell(LinkEvent::Closed),
-                    Err(violation) => self.tell(LinkEvent::Violation(violation.to_string())),
-                }
-            }
+            Ok(0) | Err(_) => self.closed(decoder),
             Ok(_) => self.frames(decoder),
         }
+    }
+
+    /// End of file. Inside a frame it is a violation, unless a crash explains it: the wait status
+    /// decides.
+    fn closed(&mut self, decoder: &FrameDecoder<FromAgent>) {
+        self.open = false;
+        let torn = decoder.end().err().map(|violation| violation.to_string());
+        self.condemn(LinkEvent::Closed { torn });
+    }
+
+    /// The process will not be kept: it gets no more calls, and another replica has those that
+    /// come.
+    fn condemn(&self, why: LinkEvent) {
+        self.agent.mailbox.leave(&self.port);
+        self.tell(why);
     }
 
     fn frames(&mut self, decoder: &mut FrameDecoder<FromAgent>) {
@@ -235,7 +272,7 @@ impl Link {
                 Err(violation) => {
                     // Nothing that follows can be understood, or trusted.
                     self.open = false;
-                    self.tell(LinkEvent::Violation(violation.to_string()));
+                    self.condemn(LinkEvent::Violation(cut(violation.to_string())));
                     break;
                 }
             }
@@ -248,16 +285,12 @@ impl Link {
             Event::Ready(ready) => self.ready(ready),
             Event::StartFailed(fault) => {
                 let traceback = answer::traceback(fault.details.as_ref());
-                self.tell(LinkEvent::StartFault {
-                    message: fault.message,
+                self.condemn(LinkEvent::StartFault {
+                    message: cut(fault.message),
                     traceback,
                 });
             }
-            Event::Started { run } => {
-                if let Some(running) = self.runs.get_mut(&run) {
-                    running.started = true;
-                }
-            }
+            Event::Started { run } => self.started(run),
             Event::Chunk(chunk) => self.chunk(chunk),
             Event::Result(result) => self.result(result),
             Event::Fault(fault) => self.fault(fault),
@@ -275,7 +308,7 @@ impl Link {
         };
         if let Err(refused) = self.session.welcome(greeting, self.outbox.buffer()) {
             let message = format!("its configuration cannot be sent: {refused}");
-            self.tell(LinkEvent::StartFault {
+            self.condemn(LinkEvent::StartFault {
                 message,
                 traceback: None,
             });
@@ -296,8 +329,8 @@ impl Link {
             Ok(validator) => self.schema = validator,
             Err(error) => {
                 let message = format!("its output schema is not a JSON Schema: {error}");
-                self.tell(LinkEvent::StartFault {
-                    message,
+                self.condemn(LinkEvent::StartFault {
+                    message: cut(message),
                     traceback: None,
                 });
                 return;
@@ -332,6 +365,7 @@ impl Link {
                     }
                 }
                 LinkCommand::CloseInput => *stdin = None,
+                LinkCommand::Reaped(read) => self.reaped = Some(read),
                 LinkCommand::Died(death) => self.death = Some(*death),
             }
         }
@@ -342,7 +376,10 @@ impl Link {
         let Some(running) = self.runs.get_mut(&run) else {
             return;
         };
-        if running.grace_until.is_none() {
+        if !running.started {
+            // It waits behind other code, which is no reason to end that.
+            running.cancelled_ahead = true;
+        } else if running.grace_until.is_none() {
             let grace = self.agent.spec.cancel_grace.into();
             running.grace_until = Some(Instant::now() + grace);
             self.cancelled += 1;
@@ -375,7 +412,7 @@ impl Link {
             running.grace_until = None;
         }
         self.cancelled = 0;
-        self.tell(LinkEvent::Unresponsive(what));
+        self.condemn(LinkEvent::Unresponsive(what));
     }
 
     /// What is in the pipe now, without waiting: a grandchild may hold it open for ever. The kernel
@@ -389,14 +426,29 @@ impl Link {
         let mut left = AFTER_DEATH_BYTES_MAX;
         while self.open && left > 0 {
             let room = decoder.space().remaining_mut().min(DRAIN_BYTES);
-            let Ok(count @ 1..) = stdout.read(buffer.get_mut(..room).unwrap_or_default()) else {
-                break;
+            let count = match stdout.read(buffer.get_mut(..room).unwrap_or_default()) {
+                Ok(0) => return self.closed(decoder),
+                Ok(count) => count,
+                Err(_) => return,
             };
             decoder
                 .space()
                 .put_slice(buffer.get(..count).unwrap_or_default());
             left = left.saturating_sub(count);
             self.frames(decoder);
+        }
+    }
+
+    /// A prefetched run begins. Where it was told to end before, its grace begins too.
+    fn started(&mut self, run: u64) {
+        let Some(running) = self.runs.get_mut(&run) else {
+            return;
+        };
+        running.started = true;
+        running.call.begin(self.incarnation);
+        if running.cancelled_ahead {
+            running.grace_until = Some(Instant::now() + self.agent.spec.cancel_grace.into());
+            self.cancelled += 1;
         }
     }
 
@@ -409,11 +461,12 @@ impl Link {
 
     fn log(&self, log: &synapse_wire::frame::Log) {
         let (agent, incarnation, level) = (&self.agent.name, self.incarnation, log.level.as_str());
-        let mut text = format!("{}: {}", log.logger, log.message);
+        let mut text = cut(format!("{}: {}", log.logger, log.message));
         if let Some(fields) = &log.fields {
             for (name, value) in fields {
                 text.push_str(&format!(" {name}={value}"));
             }
+            text = cut(text);
         }
         if log.dropped > 0 {
             text.push_str(&format!(
@@ -426,6 +479,17 @@ impl Link {
         self.agent
             .log
             .add(self.incarnation, LogStream::Log, level, text);
+    }
+}
+
+impl Drop for Link {
+    /// A link that fails leaves no caller without an answer, and no call to a process that is gone.
+    fn drop(&mut self) {
+        self.agent.mailbox.leave(&self.port);
+        for (_, running) in self.runs.drain() {
+            running.call.settle(None, None);
+            self.agent.finish(&running.call, Err(self.agent.lost()));
+        }
     }
 }
 

@@ -13,10 +13,24 @@ use crate::view::{LogLine, LogStream};
 const LINES_KEPT: usize = 1_000;
 /// The longest line, in bytes; the rest of a longer one is cut.
 pub(crate) const LINE_BYTES_MAX: usize = 8 * 1024;
+/// Bytes of a tail of stderr: it is copied into events, exits and the faults of callers.
+const TAIL_BYTES_MAX: usize = LINE_BYTES_MAX + 64;
 /// Lines that a slow reader may be behind before it loses some (and is told so).
 const LINES_FEED: usize = 1_024;
 /// Ended incarnations whose lines are kept.
 const ENDED_KEPT: usize = 1;
+
+/// A text of at most a line's length, however long an agent made it.
+pub(crate) fn cut(mut text: String) -> String {
+    if text.len() > LINE_BYTES_MAX {
+        let end = (0..=LINE_BYTES_MAX)
+            .rev()
+            .find(|at| text.is_char_boundary(*at));
+        text.truncate(end.unwrap_or(0));
+        text.push_str(" … (cut)");
+    }
+    text
+}
 
 /// The lines of one agent, all replicas.
 #[derive(Debug)]
@@ -111,8 +125,9 @@ impl LogBook {
         (lines, self.feed.subscribe())
     }
 
-    /// The last lines that an incarnation's process wrote itself.
+    /// The last lines that an incarnation's process wrote itself, as far as they are short enough.
     pub(crate) fn stderr_tail(&self, incarnation: u64, lines: usize) -> Vec<String> {
+        let mut room = TAIL_BYTES_MAX;
         let pages = self.pages.lock();
         let page = pages
             .iter()
@@ -124,6 +139,11 @@ impl LogBook {
             .filter(|line| line.stream == LogStream::Stderr)
             .take(lines)
             .map(|line| line.text.clone())
+            .take_while(|text| {
+                let fits = text.len() <= room;
+                room = room.saturating_sub(text.len());
+                fits
+            })
             .collect();
         tail.reverse();
         tail

@@ -90,6 +90,10 @@ impl Mailbox {
         // Calls that a free slot is about to take do not wait, so they are not counted.
         let slots: usize = state.idle.iter().map(|idle| idle.slots).sum();
         if state.queue.len() >= self.spec.size.saturating_add(slots) {
+        if call.is_finished() {
+            // Its caller left, or its deadline passed, while it waited for a place.
+            return Ok(());
+        }
             return Err(Refusal::Full);
         }
         state.queue.push_back(Arc::clone(call));
@@ -106,23 +110,19 @@ impl Mailbox {
     }
 
     /// A link with `slots` free takes what waits, in order, and is rung when more comes.
-    pub(crate) fn pull(
-        &self,
-        port: &Arc<LinkPort>,
-        incarnation: u64,
-        slots: usize,
-        taken: &mut Vec<Arc<Call>>,
-    ) {
+    pub(crate) fn pull(&self, port: &Arc<LinkPort>, slots: usize, taken: &mut Vec<Arc<Call>>) {
         let before = taken.len();
         let mut state = self.state.lock();
         if port.is_retired() {
             return;
+        let mut popped = 0;
         }
         while taken.len() - before < slots {
             let Some(call) = state.queue.pop_front() else {
                 break;
             };
-            if call.claim(port, incarnation) {
+            popped += 1;
+            if call.claim(port) {
                 taken.push(call);
             }
         }
@@ -132,7 +132,8 @@ impl Mailbox {
             state.ring();
         }
         drop(state);
-        self.freed(taken);
+        // One that had ended gives its place back too: whoever ended it finds it gone.
+        self.freed(popped);
     }
 
     /// Callers wait for places only where the spec says so.
@@ -154,25 +155,22 @@ impl Mailbox {
         }
     }
 
-    /// Calls that an incarnation had not begun with go back to the head, in their order. Returns
-    /// those that find it closed, for the caller to end.
-    pub(crate) fn give_back(&self, calls: Vec<Arc<Call>>) -> Vec<Arc<Call>> {
+    /// Calls that an incarnation had not begun with go back to the head, in their order.
+    ///
+    /// # Errors
+    /// It is closed: they all end with this fault.
+    pub(crate) fn give_back(&self, calls: &[Arc<Call>]) -> Result<(), Fault> {
         let mut state = self.state.lock();
-        if state.closed.is_some() {
-            return calls;
+        if let Some(fault) = &state.closed {
+            return Err(fault.clone());
         }
-        for call in calls.into_iter().rev() {
+        for call in calls.iter().rev() {
             if call.unclaim() {
-                state.queue.push_front(call);
+                state.queue.push_front(Arc::clone(call));
             }
         }
         state.ring();
-        Vec::new()
-    }
-
-    /// The fault that new calls get, where it is closed.
-    pub(crate) fn closed(&self) -> Option<Fault> {
-        self.state.lock().closed.clone()
+        Ok(())
     }
 
     /// Forgets a call that ended while it waited.

@@ -19,8 +19,8 @@ use synapse_process::{Child, Exit, ExitStatus, ProcessGroup, Signal};
 use synapse_wire::Greeting;
 use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout};
+use tokio::task::{AbortHandle, JoinHandle};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::agent::launch::Launch;
 use crate::agent::{Agent, millis, stderr};
@@ -57,6 +57,8 @@ pub(crate) enum Message {
     Kill,
     /// The process was waited for.
     Exited(Exit),
+    /// What it left in its pipes is read, so that everything about its end is known.
+    Drained(ExitStatus),
     /// The last words are read and the runs answered: legal once, last.
     Ended(Box<ExitView>),
 }
@@ -83,8 +85,21 @@ pub(crate) struct State {
     began: Instant,
     /// Timers are told by number: an older one that rings has no effect.
     timer: u64,
+    alarm: Option<Alarm>,
     process: Option<Process>,
     traceback: Option<String>,
+    /// The violation of a pipe that ended inside a frame, unless a crash explains it.
+    torn: Option<String>,
+}
+
+/// The task of the timer that is set; it ends with this.
+#[derive(Debug)]
+struct Alarm(AbortHandle);
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// The living process. Dropping it kills its group.
@@ -92,11 +107,34 @@ pub(crate) struct State {
 struct Process {
     pid: u32,
     group: Arc<ProcessGroup>,
-    port: Arc<LinkPort>,
+    port: LinkOwner,
     link: JoinHandle<Vec<String>>,
-    stderr: JoinHandle<()>,
-    died: oneshot::Sender<()>,
+    /// Until the process is reaped.
+    stderr: Option<Capture>,
     peak_resident_bytes: Option<u64>,
+}
+
+/// The task that reads stderr, and what tells it that the process is dead.
+#[derive(Debug)]
+struct Capture {
+    task: JoinHandle<()>,
+    died: oneshot::Sender<()>,
+}
+
+/// Ends the link when the actor goes, however it goes: a link without an actor would hold its calls
+/// for ever and take more.
+#[derive(Debug)]
+struct LinkOwner {
+    port: Arc<LinkPort>,
+    agent: Arc<Agent>,
+}
+
+impl Drop for LinkOwner {
+    fn drop(&mut self) {
+        let fault = self.agent.lost();
+        // Not heard where it was told in order before.
+        self.port.send(LinkCommand::Died(Box::new(Death { fault })));
+    }
 }
 
 /// What the supervisor holds of a living incarnation; dropping it kills the process.
@@ -161,8 +199,10 @@ impl Actor for AgentProcess {
             machine,
             began: Instant::now(),
             timer: 0,
+            alarm: None,
             process: None,
             traceback: None,
+            torn: None,
         };
         state.publish(EventKind::AgentStarting, "starting");
         tokio::spawn(spawn(
@@ -188,7 +228,11 @@ impl Actor for AgentProcess {
             Message::Timer(_) => return Ok(()),
             Message::Stop(rule) => Event::Stop(rule),
             Message::Kill => Event::Kill,
-            Message::Exited(exit) => state.exited(exit),
+            Message::Exited(exit) => {
+                state.read_last_words(&myself, exit);
+                return Ok(());
+            }
+            Message::Drained(status) => state.drained(status),
             Message::Ended(exit) => {
                 state.ended(*exit);
                 myself.stop(None);
@@ -203,12 +247,20 @@ impl Actor for AgentProcess {
 
 /// Makes the process, away from the actor, which stays able to hear a stop.
 async fn spawn(node: Arc<Node>, agent: Arc<Agent>, incarnation: u64, actor: ActorRef<Message>) {
-    let spawned = match node.launcher.launch(&agent.spec, &node.name, incarnation) {
+    let (of_node, of_agent) = (Arc::clone(&node), Arc::clone(&agent));
+    // It reads files, on whatever kind of disk.
+    let launch = tokio::task::spawn_blocking(move || {
+        of_node
+            .launcher
+            .launch(&of_agent.spec, &of_node.name, incarnation)
+    });
+    let spawned = match launch.await {
         Err(error) => Err(report_chain(&error)),
-        Ok(Launch {
+        Ok(Err(error)) => Err(report_chain(&error)),
+        Ok(Ok(Launch {
             command,
             configuration,
-        }) => {
+        })) => {
             let greeting = Greeting {
                 node: node.name.clone(),
                 agent: agent.name.to_string(),
@@ -267,10 +319,15 @@ impl State {
         self.process = Some(Process {
             pid,
             group,
-            port: Arc::clone(&link.port),
+            port: LinkOwner {
+                port: Arc::clone(&link.port),
+                agent: Arc::clone(&agent),
+            },
             link: tokio::spawn(link.serve(stdin, stdout)),
-            stderr: tokio::spawn(stderr::capture(agent, self.incarnation, stderr, death)),
-            died,
+            stderr: Some(Capture {
+                task: tokio::spawn(stderr::capture(agent, self.incarnation, stderr, death)),
+                died,
+            }),
             peak_resident_bytes: None,
         });
         let actor = myself.clone();
@@ -290,16 +347,49 @@ impl State {
                 Event::StartFault(message)
             }
             LinkEvent::Violation(what) => Event::Violation(what),
-            LinkEvent::Closed => Event::Closed,
+            LinkEvent::Closed { torn } => {
+                self.torn = torn;
+                Event::Closed
+            }
             LinkEvent::Unresponsive(what) => Event::Unresponsive(what),
         }
     }
 
-    fn exited(&mut self, exit: Exit) -> Event {
-        if let Some(process) = &mut self.process {
-            process.peak_resident_bytes = exit.peak_resident_bytes;
+    /// The process may have said why it ended, and that may still be in its pipes.
+    fn read_last_words(&mut self, myself: &ActorRef<Message>, exit: Exit) {
+        let Some(process) = &mut self.process else {
+            return;
+        };
+        process.peak_resident_bytes = exit.peak_resident_bytes;
+        let (read, is_read) = oneshot::channel();
+        process.port.port.send(LinkCommand::Reaped(read));
+        let capture = process.stderr.take();
+        let (agent, actor) = (Arc::clone(&self.agent), myself.clone());
+        tokio::spawn(async move {
+            let pipes = async {
+                // It is dropped, not sent.
+                is_read.await.ok();
+                if let Some(Capture { task, died }) = capture {
+                    // The task may have ended by itself, at the end of file.
+                    died.send(()).ok();
+                    task.await.ok();
+                }
+            };
+            if timeout(LAST_WORDS, pipes).await.is_err() {
+                tracing::warn!(agent = %agent.name, "the pipes of a dead process are still being read");
+            }
+            // Where the actor is gone, nobody needs to know.
+            drop(actor.cast(Message::Drained(exit.status)));
+        });
+    }
+
+    fn drained(&mut self, status: ExitStatus) -> Event {
+        if let (Some(torn), ExitStatus::Exited(0)) = (self.torn.take(), status) {
+            let now = self.node.clock.now();
+            // The process is gone already; only the reason is wanted.
+            drop(self.machine.handle(now, Event::Violation(torn)));
         }
-        Event::Exited(match exit.status {
+        Event::Exited(match status {
             ExitStatus::Exited(code) => Status::Code(code),
             ExitStatus::Signalled { signal, .. } => Status::Signal(signal),
             // Somebody else waited for it; that it is gone is all that is known.
@@ -325,7 +415,8 @@ impl State {
         }
     }
 
-    fn report_ready(&self) {
+    fn report_ready(&mut self) {
+        self.alarm = None;
         let took = self.began.elapsed();
         self.agent.became_ready(self.replica, took);
         self.node.changed();
@@ -337,7 +428,7 @@ impl State {
 
     fn tell_link(&self, command: LinkCommand) {
         if let Some(process) = &self.process {
-            process.port.send(command);
+            process.port.port.send(command);
         }
     }
 
@@ -361,13 +452,19 @@ impl State {
     fn set_timer(&mut self, myself: &ActorRef<Message>, at: Time) {
         self.timer += 1;
         let number = self.timer;
-        let delay = at - self.node.clock.now();
-        myself.send_after(delay.into(), move || Message::Timer(number));
+        let (actor, at) = (myself.clone(), self.node.clock.instant(at));
+        let task = tokio::spawn(async move {
+            sleep_until(at).await;
+            // Where the actor is gone, nobody waits.
+            drop(actor.cast(Message::Timer(number)));
+        });
+        self.alarm = Some(Alarm(task.abort_handle()));
     }
 
     /// The process is gone. Its last words are read, its runs answered, and then it is reported:
     /// the next incarnation begins when nothing of this one is left.
     fn wrap_up(&mut self, myself: &ActorRef<Message>, reason: ExitReason) {
+        self.alarm = None;
         let exit = ExitView {
             at: timestamp(),
             incarnation: self.incarnation,
@@ -386,7 +483,7 @@ impl State {
         let process = self.process.take();
         let actor = myself.clone();
         tokio::spawn(async move {
-            let exit = last_words(&agent, process, exit).await;
+            let exit = answer_runs(&agent, process, exit).await;
             drop(actor.cast(Message::Ended(Box::new(exit))));
         });
     }
@@ -444,19 +541,14 @@ impl State {
     }
 }
 
-/// Reads what a dead process left in its pipes, and answers its runs.
-async fn last_words(agent: &Agent, process: Option<Process>, mut exit: ExitView) -> ExitView {
+/// Answers the runs of a dead process, with the evidence.
+async fn answer_runs(agent: &Agent, process: Option<Process>, mut exit: ExitView) -> ExitView {
     let Some(process) = process else { return exit };
-    // The task may have ended by itself, at the end of file.
-    process.died.send(()).ok();
-    if timeout(LAST_WORDS, process.stderr).await.is_err() {
-        tracing::warn!(agent = %agent.name, "stderr of a dead process is still being read");
-    }
     exit.stderr_tail = agent.log.stderr_tail(exit.incarnation, STDERR_TAIL_LINES);
     let death = Death {
         fault: fault_of(agent, &exit),
     };
-    process.port.send(LinkCommand::Died(Box::new(death)));
+    process.port.port.send(LinkCommand::Died(Box::new(death)));
     match timeout(LAST_WORDS, process.link).await {
         Ok(Ok(runs)) => exit.runs_in_flight = runs,
         Ok(Err(error)) => tracing::error!(agent = %agent.name, %error, "the link failed"),
@@ -467,7 +559,8 @@ async fn last_words(agent: &Agent, process: Option<Process>, mut exit: ExitView)
 
 /// What callers are told whose runs were in flight.
 fn fault_of(agent: &Agent, exit: &ExitView) -> Fault {
-    if exit.reason.is_clean() {
+    // One that ends by itself with code 0 has not answered either.
+    if matches!(exit.reason, ExitReason::Shutdown(_)) {
         return agent.stopped();
     }
     let message = format!(

@@ -15,6 +15,8 @@ use crate::link::{Link, Running};
 use crate::session::Segment;
 use crate::view::LogStream;
 
+/// Bytes of a traceback: it stays in the events and in the record of exits.
+const TRACEBACK_BYTES_MAX: usize = 16 * 1024;
 /// Mistakes of an output that the model is told of at once.
 const OUTPUT_MISTAKES_MAX: usize = 5;
 
@@ -69,8 +71,13 @@ impl Link {
                 self.agent.log.add(self.incarnation, stream, "error", text);
             }
         }
-        let segment = segment(frame.new_messages.clone(), frame.message_count);
-        running.call.settle(segment, None);
+        if running.started {
+            let segment = segment(frame.new_messages.clone(), frame.message_count);
+            running.call.settle(segment, None);
+        } else {
+            // Cancelled or refused ahead of its turn: the conversation is as it was.
+            drop(running.call.take_lease());
+        }
         self.agent.finish(&running.call, Err(fault_of(frame)));
     }
 
@@ -177,9 +184,12 @@ fn segment(messages: Option<bytes::Bytes>, count: u64) -> Option<Segment> {
     messages.map(|messages| Segment { messages, count })
 }
 
-/// The traceback that a fault's details carry.
+/// The traceback that a fault's details carry; of a long one the end, which says what happened.
 pub(super) fn traceback(details: Option<&Map<String, Value>>) -> Option<String> {
-    details?.get("traceback")?.as_str().map(str::to_owned)
+    let text = details?.get("traceback")?.as_str()?;
+    let from = text.len().saturating_sub(TRACEBACK_BYTES_MAX);
+    let from = (from..=text.len()).find(|at| text.is_char_boundary(*at))?;
+    text.get(from..).map(str::to_owned)
 }
 
 /// A fault of the agent, in the words of the catalogue.

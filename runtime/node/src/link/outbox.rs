@@ -1,6 +1,7 @@
 //! Bytes for the child's stdin that the pipe has not taken yet.
 //!
-//! Bounded by the slots of an agent: a call is only written for a free one.
+//! Bounded by the slots of an agent: a call is only written for a free one, and what the pipe took
+//! does not stay.
 
 use tokio::net::unix::pipe::Sender;
 
@@ -13,6 +14,15 @@ pub(crate) struct Outbox {
     written: usize,
 }
 
+/// What became of the bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flushed {
+    /// They are in the pipe, or wait for it.
+    Fine,
+    /// Nobody will ever read them.
+    Broken,
+}
+
 impl Outbox {
     /// Where frames are appended.
     pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
@@ -23,15 +33,22 @@ impl Outbox {
         self.written < self.bytes.len()
     }
 
-    /// Writes what the pipe takes now. A broken pipe is no error here: the wait status decides.
-    pub(crate) fn flush(&mut self, stdin: &mut Option<Sender>) {
+    /// Writes what the pipe takes now. Without a pipe the bytes are dropped.
+    pub(crate) fn flush(&mut self, stdin: &mut Option<Sender>) -> Flushed {
+        let mut flushed = Flushed::Fine;
         while self.waits() {
             let Some(pipe) = stdin else { break };
             let rest = self.bytes.get(self.written..).unwrap_or_default();
             match pipe.try_write(rest) {
                 Ok(count) => self.written += count,
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
-                Err(_) => *stdin = None,
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    self.forget_written();
+                    return flushed;
+                }
+                Err(_) => {
+                    *stdin = None;
+                    flushed = Flushed::Broken;
+                }
             }
         }
         self.written = 0;
@@ -39,6 +56,16 @@ impl Outbox {
             self.bytes = Vec::new();
         } else {
             self.bytes.clear();
+        }
+        flushed
+    }
+
+    /// A process that is always a little behind would otherwise keep every byte it ever got. Each
+    /// byte is moved once at the most.
+    fn forget_written(&mut self) {
+        if self.written > KEPT_BYTES_MAX && self.written > self.bytes.len() / 2 {
+            self.bytes.drain(..self.written);
+            self.written = 0;
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use synapse_core::fault::Fault;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 use crate::handle::RunId;
 use crate::link::CancelReason;
@@ -36,7 +36,9 @@ pub(crate) enum LinkCommand {
     CancelRuns,
     /// Close stdin.
     CloseInput,
-    /// The process was waited for; the link's last command.
+    /// The process was waited for: read what it left, and drop this.
+    Reaped(oneshot::Sender<()>),
+    /// Why it ended is known; the link's last command.
     Died(Box<Death>),
 }
 
