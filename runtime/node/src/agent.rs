@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use serde_json::{Value, json};
+use synapse_core::exit::ExitReason;
 use synapse_core::fault::{Fault, FaultCode};
 use synapse_core::spec::AgentSpec;
 use synapse_process::{ProcessGroup, Signal};
@@ -39,6 +40,8 @@ pub(crate) struct Agent {
     pub(crate) mailbox: Mailbox,
     pub(crate) deadlines: Deadlines,
     pub(crate) log: LogBook,
+    /// Held while an operator's wish is noted and sent, so that both happen in one order.
+    order: Mutex<()>,
     incarnations: AtomicU64,
     replicas: Vec<Mutex<Replica>>,
     record: Mutex<Record>,
@@ -48,6 +51,8 @@ pub(crate) struct Agent {
 #[derive(Debug)]
 struct Replica {
     state: AgentState,
+    /// Whether an incarnation exists.
+    alive: bool,
     incarnation: Option<u64>,
     pid: Option<u32>,
     ready_at: Option<Instant>,
@@ -69,7 +74,9 @@ impl Agent {
         let name: Arc<str> = spec.name.as_str().into();
         let replica = || {
             Mutex::new(Replica {
-                state: AgentState::Stopped,
+                // Its turn in the start order is to come.
+                state: AgentState::Starting,
+                alive: false,
                 incarnation: None,
                 pid: None,
                 ready_at: None,
@@ -82,6 +89,7 @@ impl Agent {
             mailbox: Mailbox::new(Arc::clone(&name), spec.mailbox),
             deadlines: Deadlines::default(),
             log: LogBook::new(Arc::clone(&name)),
+            order: Mutex::default(),
             incarnations: AtomicU64::new(0),
             replicas: std::iter::repeat_with(replica)
                 .take(spec.replicas.max(1))
@@ -130,7 +138,11 @@ impl Agent {
 
     /// Answers every call that waits, and every new one, with this fault.
     pub(crate) fn close(&self, fault: &Fault) {
-        for call in self.mailbox.close(fault.clone()) {
+        self.end_all(self.mailbox.close(fault.clone()), fault);
+    }
+
+    fn end_all(&self, calls: Vec<Arc<Call>>, fault: &Fault) {
+        for call in calls {
             self.finish(&call, Err(fault.clone()));
             drop(call.take_lease());
         }
@@ -148,6 +160,27 @@ impl Agent {
                 drop(call.take_lease());
             }
         }
+    }
+
+    /// As [`Agent::close`], and no incarnation undoes it until [`Agent::release`].
+    pub(crate) fn hold(&self, fault: &Fault) {
+        self.end_all(self.mailbox.hold(fault.clone()), fault);
+    }
+
+    /// One wish after the other.
+    pub(crate) fn in_order<T>(&self, wish: impl FnOnce() -> T) -> T {
+        let _order = self.order.lock();
+        wish()
+    }
+
+    /// Incarnations may begin and take calls again.
+    pub(crate) fn release(&self) {
+        self.mailbox.release();
+    }
+
+    /// Whether an operator, or the node's end, keeps it down.
+    pub(crate) fn is_held(&self) -> bool {
+        self.mailbox.is_held()
     }
 
     /// The fault of calls to an agent that somebody stopped.
@@ -230,6 +263,15 @@ impl Agent {
         self.change(replica, |slot| slot.state = state);
     }
 
+    /// The state of a replica that has no incarnation; no effect where it has one.
+    pub(crate) fn rests(&self, replica: usize, state: AgentState) {
+        self.change(replica, |slot| {
+            if !slot.alive {
+                slot.state = state;
+            }
+        });
+    }
+
     pub(crate) fn state(&self, replica: usize) -> AgentState {
         self.replicas
             .get(replica)
@@ -253,6 +295,7 @@ impl Agent {
         self.change(replica, |slot| {
             *slot = Replica {
                 state: AgentState::Starting,
+                alive: true,
                 incarnation: Some(incarnation),
                 pid: None,
                 ready_at: None,
@@ -300,11 +343,19 @@ impl Agent {
         self.record.lock().manifest = manifest;
     }
 
+    /// What comes next is its supervisor's to say. It says nothing of a child that it ended
+    /// itself: that one is held, or waits until its siblings are down to be started with them.
     pub(crate) fn exited(&self, replica: usize, exit: ExitView) {
         self.log.end(exit.incarnation);
+        let told = matches!(exit.reason, ExitReason::Shutdown(_) | ExitReason::Killed);
+        let next = match (self.is_held(), told) {
+            (true, _) => AgentState::Stopped,
+            (false, true) => AgentState::Backoff,
+            (false, false) => AgentState::Stopping,
+        };
         self.change(replica, |slot| {
-            // What comes next is its supervisor's to say.
-            slot.state = AgentState::Stopping;
+            slot.state = next;
+            slot.alive = false;
             slot.pid = None;
             slot.ready_at = None;
         });

@@ -37,6 +37,12 @@ impl AgentFactory for Family {
         let begun = self.node.upgrade().and_then(|node| {
             let agent = node.registry.agent(start.agent.as_str()).ok()?;
             let replica = start.replica;
+            if agent.is_held() {
+                // Its supervisor may be a new one that knows of no stop, or not know of it yet.
+                agent.rests(replica, AgentState::Stopped);
+                events.ignored();
+                return None;
+            }
             AgentProcess::begin(Arguments {
                 node,
                 agent,
@@ -47,7 +53,7 @@ impl AgentFactory for Family {
         });
         match begun {
             Some(handle) => Box::new(handle),
-            // Its `events` are dropped, which the supervisor hears as an end without a word.
+            // Held; or its `events` are dropped, which is an end without a word.
             None => Box::new(Nobody),
         }
     }
@@ -106,9 +112,9 @@ impl SupervisorObserver for Watcher {
             SupervisorEvent::StaysDown { child, reason, .. } => stays_down(&node, &child, &reason),
             SupervisorEvent::Ended { cause, .. } => ended(&node, supervisor, cause),
             // States and events of agents tell the same.
+            SupervisorEvent::StartFailed(_) => start_failed(&node, supervisor),
             SupervisorEvent::Starting(_)
             | SupervisorEvent::Started
-            | SupervisorEvent::StartFailed(_)
             | SupervisorEvent::Forgotten(_) => {}
         }
         node.changed();
@@ -197,6 +203,16 @@ fn stays_down(node: &Node, child: &ChildId, reason: &ExitReason) {
     let happening = Happening::new(EventKind::AgentDown, message);
     node.events
         .publish(happening.agent(&agent.name, incarnation));
+}
+
+/// A supervisor did not come up: its own supervisor tries again, or goes down too.
+fn start_failed(node: &Node, path: &str) {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    for agent in node.registry.below(name) {
+        for replica in 0..agent.replica_count() {
+            agent.rests(replica, AgentState::Backoff);
+        }
+    }
 }
 
 /// A supervisor ended. Its agents are down for good unless its own supervisor starts it again.

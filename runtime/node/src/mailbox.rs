@@ -30,6 +30,8 @@ struct State {
     /// Links with free slots that found the queue empty; at most one entry per replica.
     idle: Vec<Idle>,
     closed: Option<Fault>,
+    /// Closed by an operator, or by the node's end: no incarnation opens it.
+    held: bool,
 }
 
 #[derive(Debug)]
@@ -44,6 +46,7 @@ impl Mailbox {
             queue: VecDeque::new(),
             idle: Vec::new(),
             closed: None,
+            held: false,
         };
         Self {
             agent,
@@ -87,13 +90,13 @@ impl Mailbox {
         if let Some(fault) = &state.closed {
             return Err(Refusal::Closed(fault.clone()));
         }
-        // Calls that a free slot is about to take do not wait, so they are not counted.
-        let slots: usize = state.idle.iter().map(|idle| idle.slots).sum();
-        if state.queue.len() >= self.spec.size.saturating_add(slots) {
         if call.is_finished() {
             // Its caller left, or its deadline passed, while it waited for a place.
             return Ok(());
         }
+        // Calls that a free slot is about to take do not wait, so they are not counted.
+        let slots: usize = state.idle.iter().map(|idle| idle.slots).sum();
+        if state.queue.len() >= self.spec.size.saturating_add(slots) {
             return Err(Refusal::Full);
         }
         state.queue.push_back(Arc::clone(call));
@@ -112,10 +115,10 @@ impl Mailbox {
     /// A link with `slots` free takes what waits, in order, and is rung when more comes.
     pub(crate) fn pull(&self, port: &Arc<LinkPort>, slots: usize, taken: &mut Vec<Arc<Call>>) {
         let before = taken.len();
+        let mut popped = 0;
         let mut state = self.state.lock();
         if port.is_retired() {
             return;
-        let mut popped = 0;
         }
         while taken.len() - before < slots {
             let Some(call) = state.queue.pop_front() else {
@@ -185,7 +188,17 @@ impl Mailbox {
 
     /// Takes no calls until [`Mailbox::open`]; returns those that waited, for the caller to end.
     pub(crate) fn close(&self, fault: Fault) -> Vec<Arc<Call>> {
+        self.shut(fault, false)
+    }
+
+    /// As [`Mailbox::close`], and [`Mailbox::open`] has no effect until [`Mailbox::release`].
+    pub(crate) fn hold(&self, fault: Fault) -> Vec<Arc<Call>> {
+        self.shut(fault, true)
+    }
+
+    fn shut(&self, fault: Fault, hold: bool) -> Vec<Arc<Call>> {
         let mut state = self.state.lock();
+        state.held |= hold;
         state.closed = Some(fault);
         let waiting = state.queue.drain(..).collect();
         drop(state);
@@ -193,9 +206,21 @@ impl Mailbox {
         waiting
     }
 
-    /// Takes calls again.
+    /// Takes calls again, unless it is held.
     pub(crate) fn open(&self) {
-        self.state.lock().closed = None;
+        let mut state = self.state.lock();
+        if !state.held {
+            state.closed = None;
+        }
+    }
+
+    /// The next incarnation may open it.
+    pub(crate) fn release(&self) {
+        self.state.lock().held = false;
+    }
+
+    pub(crate) fn is_held(&self) -> bool {
+        self.state.lock().held
     }
 }
 

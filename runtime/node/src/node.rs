@@ -24,10 +24,14 @@ use crate::link::CancelReason;
 use crate::registry::AgentRegistry;
 use crate::session::{MemoryStore, SessionStore, Sessions};
 use crate::supervisor::{ChildReport, SpawnError, SupervisionTree, SupervisorHandle};
-use crate::view::{EventKind, NodeEvent};
+use crate::view::{AgentState, EventKind, NodeEvent};
 
 /// The path of the supervisor at the top.
 const ROOT: &str = "root";
+
+/// The longest that a call may take, whatever a spec says: a year. A longer time may not fit the
+/// clock.
+const CALL_TIMEOUT_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Conversations kept in memory by default.
 pub const SESSIONS_MAX: usize = 1_000;
@@ -88,7 +92,7 @@ pub enum NodeEnd {
     Stopped,
     /// The tree did not come up: which child, by its path, and why.
     StartFailed {
-        /// E.g. `root/research/writer`.
+        /// From below the root, e.g. `research/writer`.
         path: String,
         /// Why.
         reason: ExitReason,
@@ -177,6 +181,8 @@ async fn watch_root(
 ) {
     let end = loop {
         match reports.recv().await {
+            // A child that is held counts as started, so that this is no news then.
+            Some(ChildReport::Started) if *node.stopping.borrow() => {}
             Some(ChildReport::Started) => {
                 let count = node.registry.all().len();
                 let message = format!("all {count} agents were started");
@@ -196,7 +202,12 @@ async fn watch_root(
         }
     };
     for agent in node.registry.all() {
-        agent.close(&agent.node_ended());
+        agent.hold(&agent.node_ended());
+        for replica in 0..agent.replica_count() {
+            if agent.state(replica) != AgentState::Failed {
+                agent.rests(replica, AgentState::Stopped);
+            }
+        }
     }
     node.end.send_replace(Some(end));
     node.changed();
@@ -237,7 +248,7 @@ impl Node {
     pub(crate) async fn start_run(&self, name: &str, request: CallRequest) -> Result<Run, Fault> {
         let arrived = Instant::now();
         let agent = self.registry.agent(name)?;
-        let limit = Duration::from(agent.spec.call_timeout);
+        let limit = Duration::from(agent.spec.call_timeout).min(CALL_TIMEOUT_MAX);
         let deadline = arrived + request.timeout.map_or(limit, |timeout| timeout.min(limit));
         let mut input = CallInput {
             input: request.input,
@@ -284,7 +295,7 @@ impl Node {
             "the node is stopping",
         ));
         for agent in self.registry.all() {
-            agent.close(&agent.node_ended());
+            agent.in_order(|| agent.hold(&agent.node_ended()));
         }
         if let Some((_, root)) = self.tree.get() {
             root.stop();

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use crate::agent::Agent;
 use crate::events::Happening;
 use crate::node::Node;
+use crate::supervisor::SupervisorHandle;
 use crate::view::{ActionOutcome, AgentState, EventKind};
 
 /// How much longer than its own limits an action may take before the operator is told so.
@@ -47,7 +48,7 @@ impl Wish {
 impl Node {
     /// Does the same to every agent that the targets name, in start order (stops: in reverse).
     pub(crate) async fn operate(
-        &self,
+        self: &Arc<Self>,
         wish: Wish,
         targets: &[String],
     ) -> Result<Vec<ActionOutcome>, Fault> {
@@ -66,7 +67,7 @@ impl Node {
         Ok(outcomes)
     }
 
-    async fn operate_one(&self, wish: Wish, agent: &Arc<Agent>) -> ActionOutcome {
+    async fn operate_one(self: &Arc<Self>, wish: Wish, agent: &Arc<Agent>) -> ActionOutcome {
         let limit = limit(wish, agent);
         let ready = |replica| agent.state(replica) == AgentState::Ready;
         let runs_already = wish == Wish::Start && (0..agent.replica_count()).all(ready);
@@ -93,29 +94,61 @@ impl Node {
         }
     }
 
-    async fn ask_all(&self, wish: Wish, agent: &Arc<Agent>) -> Result<(), String> {
-        if wish == Wish::Stop {
-            agent.close(&agent.stopped());
-        }
+    async fn ask_all(self: &Arc<Self>, wish: Wish, agent: &Arc<Agent>) -> Result<(), String> {
         let Some(tree) = self.tree() else {
             return Err("the node is starting".to_owned());
         };
-        for child in tree.child_ids(&agent.name) {
-            let parent = tree
-                .parent(&agent.name)
-                .and_then(|name| tree.supervisor(name.as_str()));
-            let Some(supervisor) = parent else {
-                return Err(format!("the supervisor of {} is down", agent.name));
-            };
-            let reply = supervisor.request(wish.request()(child)).await;
-            answer(wish, agent, &reply)?;
-        }
+        let children = tree.child_ids(&agent.name);
         if wish == Wish::Stop {
-            for replica in 0..agent.replica_count() {
-                agent.set_state(replica, AgentState::Stopped);
-            }
+            return self.stop_all(agent, children).await;
+        }
+        for child in children {
+            let reply = agent.in_order(|| {
+                if self.is_stopping() {
+                    return Err("the node is stopping".to_owned());
+                }
+                let down = || format!("the supervisor of {} is down", agent.name);
+                let supervisor = self.supervisor_of(agent).ok_or_else(down)?;
+                agent.release();
+                Ok(supervisor.request(wish.request()(child)))
+            })?;
+            answer(wish, agent, &reply.await)?;
         }
         Ok(())
+    }
+
+    /// Holds the agent, and has every replica stopped. Goes on where the asker leaves: what was
+    /// begun must be told.
+    async fn stop_all(
+        self: &Arc<Self>,
+        agent: &Arc<Agent>,
+        children: Vec<ChildId>,
+    ) -> Result<(), String> {
+        let replies: Vec<_> = agent.in_order(|| {
+            agent.hold(&agent.stopped());
+            let supervisor = self.supervisor_of(agent);
+            let ask = |child| Some(supervisor.as_ref()?.request(Request::OperatorStop(child)));
+            children.into_iter().map(ask).collect()
+        });
+        let (node, agent) = (Arc::clone(self), Arc::clone(agent));
+        let stopped = tokio::spawn(async move {
+            for (replica, reply) in replies.into_iter().enumerate() {
+                if let Some(reply) = reply {
+                    answer(Wish::Stop, &agent, &reply.await)?;
+                }
+                if agent.is_held() {
+                    agent.rests(replica, AgentState::Stopped);
+                    node.changed();
+                }
+            }
+            Ok(())
+        });
+        stopped.await.unwrap_or_else(|error| Err(error.to_string()))
+    }
+
+    fn supervisor_of(&self, agent: &Agent) -> Option<SupervisorHandle> {
+        let tree = self.tree()?;
+        tree.supervisor(tree.parent(&agent.name)?.as_str())
     }
 
     /// Sends SIGKILL to the processes that the targets name: a crash, to see them come back.
@@ -176,6 +209,8 @@ fn answer(wish: Wish, agent: &Agent, reply: &Reply) -> Result<(), String> {
         Reply::Error(RequestError::AlreadyStarted | RequestError::Running) => {
             Err(format!("{} runs already", agent.name))
         }
+        // One that goes down ends its children, and the next one does not start a held agent.
+        Reply::Error(RequestError::ShuttingDown) if wish == Wish::Stop => Ok(()),
         Reply::Error(RequestError::StartFailed(error)) => {
             Err(format!("{} did not start: {}", agent.name, error.reason))
         }

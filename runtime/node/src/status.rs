@@ -96,11 +96,9 @@ fn unsettled(node: &Node) -> Vec<String> {
     waiting.map(|agent| agent.name.to_string()).collect()
 }
 
-/// An agent that never began has not settled: its turn in the start order has not come.
 fn is_settled(agent: &Agent) -> bool {
     (0..agent.replica_count()).all(|replica| match agent.state(replica) {
-        AgentState::Ready | AgentState::Failed => true,
-        AgentState::Stopped => agent.present(replica).0.is_some(),
+        AgentState::Ready | AgentState::Failed | AgentState::Stopped => true,
         AgentState::Starting
         | AgentState::Backoff
         | AgentState::Draining

@@ -9,7 +9,8 @@ use synapse_core::spec::{AgentSpec, Strategy};
 /// Where an agent's incarnation stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AgentState {
-    /// Its process is being started, or loads its program.
+    /// Its process is being started, or loads its program; or its turn in the start order is to
+    /// come.
     Starting,
     /// It takes calls.
     Ready,

@@ -37,11 +37,16 @@ impl SupervisorHandle {
     /// Asks and waits for the answer, which comes when the thing is done: a child that hangs in
     /// its start delays the answer of who asked for that start, and nobody else's. Bound the wait
     /// where that matters; giving up does not undo the request.
-    pub async fn request(&self, request: Request) -> Reply {
-        let answer = self
-            .ask(|reply| SupervisorMessage::Request(request, reply))
-            .await;
-        answer.unwrap_or(Reply::Error(RequestError::ShuttingDown))
+    ///
+    /// The request is sent at once, before the future is polled: requests are served in the order
+    /// in which they were made.
+    pub fn request(&self, request: Request) -> impl Future<Output = Reply> + Send + use<> {
+        let (sender, receiver) = oneshot::channel();
+        self.tell(SupervisorMessage::Request(request, sender.into()));
+        async move {
+            let answer = receiver.await;
+            answer.unwrap_or(Reply::Error(RequestError::ShuttingDown))
+        }
     }
 
     /// How it stands; `None` when it is gone.

@@ -1,6 +1,8 @@
 //! An agent that does what its input says, and misbehaves on command. Speaks the protocol and
 //! nothing else. Its environment says how it starts and stops.
 
+#![expect(clippy::exit, reason = "a process that dies in the middle of its work")]
+
 use std::collections::{HashMap, VecDeque};
 use std::error::Error;
 use std::io::{Read, Write};
@@ -11,9 +13,7 @@ use std::time::Duration;
 
 use bytes::BufMut;
 use serde_json::{Value, json};
-use synapse_wire::frame::{
-    Call, Chunk, Fault, Hello, Log, LogLevel, Ready, RunResult, Started,
-};
+use synapse_wire::frame::{Call, Chunk, Fault, Hello, Log, LogLevel, Ready, RunResult, Started};
 use synapse_wire::{ChunkData, FrameDecoder, FromAgent, FromRuntime, Map, Wire};
 
 /// No more than the decoder has space for at once.

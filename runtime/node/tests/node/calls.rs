@@ -7,9 +7,7 @@ use synapse_core::spec::WhenFull;
 use synapse_core::time::Millis;
 use synapse_node::{AgentState, CallRequest, RunEvent};
 
-use crate::world::{
-    agent, asked, code, eventually, job, outcome, ready, rest, same, that, told,
-};
+use crate::world::{agent, asked, code, eventually, job, outcome, ready, rest, same, that, told};
 use crate::{Outcome, cases};
 
 cases! {
@@ -68,7 +66,10 @@ async fn a_caller_who_leaves_cancels_the_run() -> Outcome {
     world.until_in_flight("echo", 1).await?;
     drop(run);
     world.until_in_flight("echo", 0).await?;
-    same(&world.agent("echo").await?.replicas[0].incarnation, &Some(1))?;
+    same(
+        &world.agent("echo").await?.replicas[0].incarnation,
+        &Some(1),
+    )?;
     world.stop().await
 }
 
@@ -102,14 +103,21 @@ async fn a_prefetched_run_that_is_cancelled_costs_no_grace() -> Outcome {
     same(&code(&outcome(&mut ahead).await?), &"cancelled")?;
     // Twice the grace, on the clock of the process that would be killed.
     tokio::time::sleep(Duration::from_millis(150)).await;
-    same(&world.agent("echo").await?.replicas[0].incarnation, &Some(1))?;
+    same(
+        &world.agent("echo").await?.replicas[0].incarnation,
+        &Some(1),
+    )?;
     long.cancel();
     same(&code(&outcome(&mut long).await?), &"cancelled")?;
     world.stop().await
 }
 
 fn queued(world: &crate::world::World, count: usize) -> Result<(), String> {
-    let view = world.node.agent("echo").map_err(|fault| fault.message)?.view;
+    let view = world
+        .node
+        .agent("echo")
+        .map_err(|fault| fault.message)?
+        .view;
     match view.queued == count {
         true => Ok(()),
         false => Err(format!("{} queued", view.queued)),
@@ -152,7 +160,10 @@ async fn a_deadline_in_the_run_answers_and_cancels_it() -> Outcome {
 async fn an_input_too_large_for_a_frame_is_a_fault_and_the_next_call_goes_on() -> Outcome {
     let world = ready(vec![agent("echo", |spec| spec.concurrency = 1)]).await?;
     let large = json!("x".repeat(17 * 1024 * 1024));
-    same(&code(&world.call("echo", large.clone()).await), &"invalid_input")?;
+    same(
+        &code(&world.call("echo", large.clone()).await),
+        &"invalid_input",
+    )?;
     world.call("echo", json!("next")).await.map_err(told)?;
     // Behind it in the queue, at the moment that it is refused.
     let mut first = world.run("echo", job("wait")).await?;
@@ -169,10 +180,15 @@ async fn an_input_too_large_for_a_frame_is_a_fault_and_the_next_call_goes_on() -
 }
 
 async fn an_output_that_does_not_fit_the_declared_schema_is_a_fault() -> Outcome {
-    let spec = agent("echo", |spec| spec.output_schema = Some(json!({"type": "string"})));
+    let spec = agent("echo", |spec| {
+        spec.output_schema = Some(json!({"type": "string"}))
+    });
     let world = ready(vec![spec]).await?;
     same(&code(&world.call("echo", json!("text")).await), &"ok")?;
-    same(&code(&world.call("echo", json!(1)).await), &"output_invalid")?;
+    same(
+        &code(&world.call("echo", json!(1)).await),
+        &"output_invalid",
+    )?;
     world.stop().await
 }
 
@@ -188,7 +204,10 @@ async fn a_full_mailbox_refuses_and_recovers() -> Outcome {
         runs.push(world.run("echo", job("wait")).await?);
     }
     let refused = world.node.start_run("echo", asked(json!("too many"))).await;
-    same(&refused.err().map(|fault| fault.code.as_str()), &Some("overloaded"))?;
+    same(
+        &refused.err().map(|fault| fault.code.as_str()),
+        &Some("overloaded"),
+    )?;
     for mut run in runs {
         run.cancel();
         same(&code(&outcome(&mut run).await?), &"cancelled")?;
@@ -222,8 +241,16 @@ async fn a_slow_reader_slows_its_own_stream_only() -> Outcome {
         stream: true,
         ..asked(talk.clone())
     };
-    let mut slow = world.node.start_run("echo", request()).await.map_err(told)?;
-    let mut fast = world.node.start_run("echo", request()).await.map_err(told)?;
+    let mut slow = world
+        .node
+        .start_run("echo", request())
+        .await
+        .map_err(told)?;
+    let mut fast = world
+        .node
+        .start_run("echo", request())
+        .await
+        .map_err(told)?;
     same(&rest(&mut fast).await?.len(), &5002)?;
     world.call("echo", json!("beside")).await.map_err(told)?;
     same(&rest(&mut slow).await?.len(), &5002)?;
@@ -238,14 +265,20 @@ async fn a_run_tells_its_start_once_and_its_chunks_in_order() -> Outcome {
     };
     let mut run = world.node.start_run("echo", request).await.map_err(told)?;
     let events = rest(&mut run).await?;
-    that(events[0] == RunEvent::Started { incarnation: 1 }, "the start is first")?;
+    that(
+        events[0] == RunEvent::Started { incarnation: 1 },
+        "the start is first",
+    )?;
     for (expected, event) in (0..).zip(&events[1..1001]) {
         that(
             matches!(event, RunEvent::Text { seq, .. } if *seq == expected),
             "chunks are in order",
         )?;
     }
-    that(matches!(events[1001], RunEvent::Finished(Ok(_))), "the outcome is last")?;
+    that(
+        matches!(events[1001], RunEvent::Finished(Ok(_))),
+        "the outcome is last",
+    )?;
     world.stop().await
 }
 
@@ -257,13 +290,19 @@ async fn a_prefetched_run_tells_its_start_when_it_begins() -> Outcome {
     let world = ready(vec![spec]).await?;
     let mut first = world.run("echo", job("wait")).await?;
     let mut second = world.run("echo", job("wait")).await?;
-    same(&first.next().await, &Some(RunEvent::Started { incarnation: 1 }))?;
+    same(
+        &first.next().await,
+        &Some(RunEvent::Started { incarnation: 1 }),
+    )?;
     eventually("both are written", || queued(&world, 0)).await?;
     let early = tokio::time::timeout(Duration::from_millis(50), second.next()).await;
     that(early.is_err(), "the second has not begun")?;
     world.node.kill(&["echo".to_owned()]).map_err(told)?;
     same(&code(&outcome(&mut first).await?), &"agent_crashed")?;
-    same(&second.next().await, &Some(RunEvent::Started { incarnation: 2 }))?;
+    same(
+        &second.next().await,
+        &Some(RunEvent::Started { incarnation: 2 }),
+    )?;
     second.cancel();
     same(&rest(&mut second).await?.len(), &1)?;
     world.stop().await
@@ -276,7 +315,10 @@ async fn a_flood_of_log_lines_does_not_hold_a_cancel_up() -> Outcome {
     flood.cancel();
     same(&code(&outcome(&mut flood).await?), &"cancelled")?;
     world.until_in_flight("echo", 0).await?;
-    world.call("echo", json!("through the flood")).await.map_err(told)?;
+    world
+        .call("echo", json!("through the flood"))
+        .await
+        .map_err(told)?;
     world.stop().await
 }
 
@@ -292,7 +334,11 @@ async fn a_conversation_is_free_again_after_every_kind_of_end() -> Outcome {
     };
     let mut blocker = world.run("echo", job("wait")).await?;
     // Cancelled while prefetched, with the process dead before it can say so. The run is kept.
-    let ahead = world.node.start_run("echo", talk(json!(1))).await.map_err(told)?;
+    let ahead = world
+        .node
+        .start_run("echo", talk(json!(1)))
+        .await
+        .map_err(told)?;
     eventually("it is written", || queued(&world, 0)).await?;
     ahead.cancel();
     world.node.kill(&["echo".to_owned()]).map_err(told)?;
@@ -301,13 +347,20 @@ async fn a_conversation_is_free_again_after_every_kind_of_end() -> Outcome {
     let done = world.node.call("echo", talk(job("abort"))).await;
     same(&code(&done), &"agent_crashed")?;
     // Cancelled, answered late.
-    let mut late = world.node.start_run("echo", talk(job("late"))).await.map_err(told)?;
+    let mut late = world
+        .node
+        .start_run("echo", talk(job("late")))
+        .await
+        .map_err(told)?;
     world.until_in_flight("echo", 1).await?;
     late.cancel();
     same(&code(&outcome(&mut late).await?), &"cancelled")?;
     // Too large.
     let large = json!("x".repeat(17 * 1024 * 1024));
-    same(&code(&world.node.call("echo", talk(large)).await), &"invalid_input")?;
+    same(
+        &code(&world.node.call("echo", talk(large)).await),
+        &"invalid_input",
+    )?;
     let done = world.node.call("echo", talk(json!("hi"))).await;
     same(&code(&done), &"ok")?;
     let view = world.node.session("ada").ok_or("no conversation")?;
@@ -328,11 +381,17 @@ async fn a_second_call_on_a_conversation_waits_for_the_first() -> Outcome {
     let first = talk(json!({"do": "slow", "ms": 100}), None);
     let mut first = world.node.start_run("echo", first).await.map_err(told)?;
     let hasty = talk(json!("hasty"), Some(Duration::from_millis(10)));
-    same(&code(&world.node.call("echo", hasty).await), &"session_busy")?;
+    same(
+        &code(&world.node.call("echo", hasty).await),
+        &"session_busy",
+    )?;
     let done = world.node.call("echo", talk(json!("patient"), None)).await;
     same(&code(&done), &"ok")?;
     same(&code(&outcome(&mut first).await?), &"ok")?;
-    same(&world.node.session("ada").map(|view| view.messages), &Some(2))?;
+    same(
+        &world.node.session("ada").map(|view| view.messages),
+        &Some(2),
+    )?;
     world.until_state("echo", AgentState::Ready).await?;
     world.stop().await
 }

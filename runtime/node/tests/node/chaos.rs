@@ -52,7 +52,10 @@ async fn each_accepted_call_has_one_outcome_whatever_happens() -> Outcome {
     }
     operator.await?;
     for expected in ["ok", "cancelled", "agent_crashed", "deadline_exceeded"] {
-        crate::world::that(seen.contains_key(expected), &format!("{expected} in {seen:?}"))?;
+        crate::world::that(
+            seen.contains_key(expected),
+            &format!("{expected} in {seen:?}"),
+        )?;
     }
     for name in ["one", "two"] {
         settled(&world, name).await?;
@@ -67,7 +70,13 @@ async fn settled(world: &World, name: &str) -> Outcome {
     world.call(name, json!("after all")).await.map_err(told)?;
     world.until_in_flight(name, 0).await?;
     eventually("nothing waits", || {
-        match world.node.agent(name).map_err(|fault| fault.message)?.view.queued {
+        match world
+            .node
+            .agent(name)
+            .map_err(|fault| fault.message)?
+            .view
+            .queued
+        {
             0 => Ok(()),
             queued => Err(queued.to_string()),
         }

@@ -40,9 +40,15 @@ async fn a_crash_answers_what_ran_and_keeps_what_waited() -> Outcome {
         same(&fault.details["reason"], &json!("signalled"))?;
     }
     let done = outcome(&mut waited).await?;
-    that(matches!(code(&done), "ok" | "agent_crashed"), "one of both, by who was first")?;
+    that(
+        matches!(code(&done), "ok" | "agent_crashed"),
+        "one of both, by who was first",
+    )?;
     let exit = world.agent("echo").await?.last_exit.ok_or("no exit")?;
-    that(exit.runs_in_flight.len() >= 2, "the runs in flight are evidence")?;
+    that(
+        exit.runs_in_flight.len() >= 2,
+        "the runs in flight are evidence",
+    )?;
     world.stop().await
 }
 
@@ -58,8 +64,16 @@ async fn prefetched_runs_are_given_back_in_order() -> Outcome {
         behind.push(world.run("echo", json!(number)).await?);
     }
     eventually("eight are written", || {
-        let view = world.node.agent("echo").map_err(|fault| fault.message)?.view;
-        if view.queued == 4 { Ok(()) } else { Err(view.queued.to_string()) }
+        let view = world
+            .node
+            .agent("echo")
+            .map_err(|fault| fault.message)?
+            .view;
+        if view.queued == 4 {
+            Ok(())
+        } else {
+            Err(view.queued.to_string())
+        }
     })
     .await?;
     world.node.kill(&["echo".to_owned()]).map_err(told)?;
@@ -76,21 +90,15 @@ async fn prefetched_runs_are_given_back_in_order() -> Outcome {
 
 async fn the_last_answer_of_a_dead_process_counts() -> Outcome {
     let world = ready(vec![agent("echo", |_| {})]).await?;
-    for _ in 0..30 {
+    for life in 1..=30 {
+        world.until_ready("echo", life).await?;
         let done = world.call("echo", job("answer_and_abort")).await;
         same(&code(&done), &"ok")?;
-        world.until_state("echo", AgentState::Ready).await?;
     }
     world.stop().await
 }
 
 async fn the_last_stderr_line_of_a_dead_process_is_kept() -> Outcome {
-    let spec = agent("echo", |spec| {
-        spec.env.insert("FAKE_START".into(), "exit".into());
-        spec.restart = Restart::Permanent;
-    });
-    let world = World::begin(tree(vec![agent("first", |_| {}), spec], |_| {}))?;
-    world.node.ended().await;
     for _ in 0..20 {
         let spec = agent("echo", |spec| {
             spec.env.insert("FAKE_START".into(), "exit".into());
@@ -113,25 +121,21 @@ async fn a_clean_exit_inside_a_frame_is_a_violation() -> Outcome {
 
 async fn exit_word(how: &str, word: &'static str) -> Outcome {
     let world = ready(vec![agent("echo", |_| {})]).await?;
-    for _ in 0..10 {
+    for life in 1..=10 {
         same(&code(&world.call("echo", job(how)).await), &"agent_crashed")?;
-        let exit = world.agent("echo").await?.last_exit;
-        let exit = match exit {
-            Some(exit) => exit,
-            None => {
-                world.until_state("echo", AgentState::Ready).await?;
-                world.agent("echo").await?.last_exit.ok_or("no exit")?
-            }
-        };
+        world.until_ready("echo", life + 1).await?;
+        let exit = world.agent("echo").await?.last_exit.ok_or("no exit")?;
         same(&exit.reason.word(), &word)?;
-        world.until_state("echo", AgentState::Ready).await?;
     }
     world.stop().await
 }
 
 async fn an_exit_with_code_0_in_a_run_is_a_crash_for_its_caller() -> Outcome {
     let world = ready(vec![agent("echo", |_| {})]).await?;
-    same(&code(&world.call("echo", job("exit")).await), &"agent_crashed")?;
+    same(
+        &code(&world.call("echo", job("exit")).await),
+        &"agent_crashed",
+    )?;
     world.call("echo", json!("next")).await.map_err(told)?;
     world.stop().await
 }
@@ -161,7 +165,10 @@ async fn a_process_that_closed_its_pipe_gets_no_calls() -> Outcome {
         lost += usize::from(code(&done) != "ok");
     }
     same(&code(&outcome(&mut closed).await?), &"agent_crashed")?;
-    that(lost <= 1, &format!("{lost} calls were lost to a closed pipe"))?;
+    that(
+        lost <= 1,
+        &format!("{lost} calls were lost to a closed pipe"),
+    )?;
     world.stop().await
 }
 
@@ -170,7 +177,10 @@ async fn a_process_that_cannot_hear_is_replaced() -> Outcome {
     let mut deaf = world.run("echo", job("deaf")).await?;
     world.until_in_flight("echo", 1).await?;
     let unheard = world.call("echo", json!("unheard")).await;
-    that(matches!(code(&unheard), "ok" | "agent_crashed"), code(&unheard))?;
+    that(
+        matches!(code(&unheard), "ok" | "agent_crashed"),
+        code(&unheard),
+    )?;
     same(&code(&outcome(&mut deaf).await?), &"agent_crashed")?;
     world.call("echo", json!("next")).await.map_err(told)?;
     world.stop().await
@@ -186,7 +196,11 @@ async fn siblings_that_wait_for_a_restart_are_in_backoff() -> Outcome {
     world.node.kill(&["first".to_owned()]).map_err(told)?;
     world.until_state("first", AgentState::Backoff).await?;
     world.until_state("second", AgentState::Backoff).await?;
-    world.node.start(&["first".to_owned()]).await.map_err(told)?;
+    world
+        .node
+        .start(&["first".to_owned()])
+        .await
+        .map_err(told)?;
     world.until_state("second", AgentState::Ready).await?;
     world.stop().await
 }
@@ -194,12 +208,18 @@ async fn siblings_that_wait_for_a_restart_are_in_backoff() -> Outcome {
 async fn who_is_not_restarted_is_stopped_or_failed() -> Outcome {
     let spec = agent("once", |spec| spec.restart = Restart::Temporary);
     let world = ready(vec![spec, agent("other", |_| {})]).await?;
-    same(&code(&world.call("once", job("abort")).await), &"agent_crashed")?;
+    same(
+        &code(&world.call("once", job("abort")).await),
+        &"agent_crashed",
+    )?;
     world.until_state("once", AgentState::Failed).await?;
     same(&code(&world.call("once", json!(1)).await), &"agent_failed")?;
     world.node.start(&["once".to_owned()]).await.map_err(told)?;
     world.call("once", json!(1)).await.map_err(told)?;
-    same(&code(&world.call("once", job("exit")).await), &"agent_crashed")?;
+    same(
+        &code(&world.call("once", job("exit")).await),
+        &"agent_crashed",
+    )?;
     world.until_state("once", AgentState::Stopped).await?;
     same(&code(&world.call("once", json!(1)).await), &"agent_stopped")?;
     world.stop().await
@@ -207,7 +227,11 @@ async fn who_is_not_restarted_is_stopped_or_failed() -> Outcome {
 
 async fn an_incarnation_tells_its_life_in_order() -> Outcome {
     let world = ready(vec![agent("echo", |_| {})]).await?;
-    world.call("echo", job("abort")).await.err().ok_or("crashed")?;
+    world
+        .call("echo", job("abort"))
+        .await
+        .err()
+        .ok_or("crashed")?;
     world.call("echo", json!(1)).await.map_err(told)?;
     world.until_state("echo", AgentState::Ready).await?;
     let (events, _) = world.node.events(usize::MAX);
@@ -236,6 +260,9 @@ async fn calls_wait_through_a_backoff() -> Outcome {
     world.node.kill(&["echo".to_owned()]).map_err(told)?;
     let mut run = world.run("echo", json!("patience")).await?;
     let events = rest(&mut run).await?;
-    same(&events.first(), &Some(&RunEvent::Started { incarnation: 2 }))?;
+    same(
+        &events.first(),
+        &Some(&RunEvent::Started { incarnation: 2 }),
+    )?;
     world.stop().await
 }

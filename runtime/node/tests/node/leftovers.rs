@@ -56,7 +56,10 @@ pub(crate) fn children() -> std::io::Result<Vec<u32>> {
     for task in fs::read_dir("/proc/self/task")? {
         // A thread may end while it is looked at.
         let text = fs::read_to_string(task?.path().join("children")).unwrap_or_default();
-        found.extend(text.split_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
+        found.extend(
+            text.split_whitespace()
+                .filter_map(|pid| pid.parse::<u32>().ok()),
+        );
     }
     Ok(found)
 }

@@ -53,6 +53,8 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         operators::all(),
         chaos::all(),
     ];
+    // tokio keeps a pipe for signals as long as the process lives.
+    drop(runtime()?);
     let mut failed = false;
     for (name, case) in rooms.into_iter().flatten() {
         if name.contains(&filter) {
@@ -66,13 +68,17 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     })
 }
 
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+}
+
 /// Runs one case; whether it passed.
 fn run(name: &str, case: Pin<Box<dyn Future<Output = Outcome>>>) -> Result<bool, Box<dyn Error>> {
     let baseline = Baseline::take()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?;
+    let runtime = runtime()?;
     let outcome = runtime.block_on(async {
         tokio::time::timeout(CASE_TIMEOUT, case)
             .await

@@ -79,7 +79,10 @@ async fn a_stop_holds_though_its_supervisor_is_restarted() -> Outcome {
     let world = World::begin(tree)?;
     world.node.wait_settled(PATIENCE).await.map_err(told)?;
     world.node.stop(&echo()).await.map_err(told)?;
-    same(&code(&world.call("first", job("abort")).await), &"agent_crashed")?;
+    same(
+        &code(&world.call("first", job("abort")).await),
+        &"agent_crashed",
+    )?;
     eventually("the group was restarted", || {
         match world.events(EventKind::SupervisorGaveUp).len() {
             1 => Ok(()),
@@ -178,12 +181,19 @@ async fn a_supervisor_that_gives_up_fails_its_agents() -> Outcome {
     tree.agents = [first, second].map(|one| (one.name.clone(), one)).into();
     let world = World::begin(tree)?;
     world.node.wait_settled(PATIENCE).await.map_err(told)?;
-    same(&code(&world.call("first", job("abort")).await), &"agent_crashed")?;
+    same(
+        &code(&world.call("first", job("abort")).await),
+        &"agent_crashed",
+    )?;
     for agent in ["first", "second"] {
         world.until_state(agent, AgentState::Failed).await?;
         same(&code(&world.call(agent, json!(1)).await), &"agent_failed")?;
     }
-    let done = world.node.start(&["first".to_owned()]).await.map_err(told)?;
+    let done = world
+        .node
+        .start(&["first".to_owned()])
+        .await
+        .map_err(told)?;
     that(!done[0].ok, "there is nobody to start it")?;
     world.node.shutdown();
     same(&world.node.ended().await, &NodeEnd::Stopped)
@@ -198,10 +208,16 @@ async fn replicas_share_a_mailbox_and_fail_alone() -> Outcome {
     }
     world.until_in_flight("echo", 3).await?;
     let incarnations = world.agent("echo").await?.replicas;
-    that(incarnations.iter().all(|one| one.in_flight == 1), "one each")?;
+    that(
+        incarnations.iter().all(|one| one.in_flight == 1),
+        "one each",
+    )?;
     runs[0].cancel();
     same(&code(&outcome(&mut runs[0]).await?), &"cancelled")?;
-    same(&code(&world.call("echo", job("abort")).await), &"agent_crashed")?;
+    same(
+        &code(&world.call("echo", job("abort")).await),
+        &"agent_crashed",
+    )?;
     world.call("echo", json!(1)).await.map_err(told)?;
     for run in &mut runs[1..] {
         run.cancel();

@@ -31,7 +31,10 @@ cases! {
 }
 
 /// The reason for which a tree of this one agent does not come up.
-async fn refusal(spec: AgentSpec, program: Option<&str>) -> Result<String, Box<dyn std::error::Error>> {
+async fn refusal(
+    spec: AgentSpec,
+    program: Option<&str>,
+) -> Result<String, Box<dyn std::error::Error>> {
     let world = World::begin_with(tree(vec![spec], |_| {}), |launcher| {
         if let Some(program) = program {
             launcher.program = program.into();
@@ -41,7 +44,7 @@ async fn refusal(spec: AgentSpec, program: Option<&str>) -> Result<String, Box<d
     let NodeEnd::StartFailed { path, reason } = end else {
         return Err(format!("the node ended otherwise: {end:?}").into());
     };
-    same(&path.as_str(), &"root/echo")?;
+    same(&path.as_str(), &"echo")?;
     let ExitReason::StartFailed(why) = reason else {
         return Err(format!("another reason: {reason:?}").into());
     };
@@ -103,7 +106,8 @@ async fn hangs(how: &str) -> Outcome {
 
 async fn an_output_schema_that_is_none_fails_the_start() -> Outcome {
     let spec = agent("echo", |spec| {
-        spec.env.insert("FAKE_SCHEMA".into(), r#"{"type": 3}"#.into());
+        spec.env
+            .insert("FAKE_SCHEMA".into(), r#"{"type": 3}"#.into());
     });
     let why = refusal(spec, None).await?;
     that(why.contains("schema"), &why)
@@ -116,7 +120,11 @@ async fn shutdown_in_the_middle_of_a_start_ends_at_once() -> Outcome {
     let specs = vec![agent("first", |_| {}), slow, agent("last", |_| {})];
     let world = World::begin(tree(specs, |_| {}))?;
     eventually("slow has a process", || {
-        let view = world.node.agent("slow").map_err(|fault| fault.message)?.view;
+        let view = world
+            .node
+            .agent("slow")
+            .map_err(|fault| fault.message)?
+            .view;
         view.replicas[0].pid.map(|_| ()).ok_or("none".to_owned())
     })
     .await?;
@@ -126,8 +134,14 @@ async fn shutdown_in_the_middle_of_a_start_ends_at_once() -> Outcome {
         same(&code(&outcome(&mut run).await?), &"agent_stopped")?;
     }
     same(&world.node.ended().await, &NodeEnd::Stopped)?;
-    same(&world.agent("slow").await?.replicas[0].state, &AgentState::Stopped)?;
-    same(&world.agent("first").await?.replicas[0].state, &AgentState::Stopped)
+    same(
+        &world.agent("slow").await?.replicas[0].state,
+        &AgentState::Stopped,
+    )?;
+    same(
+        &world.agent("first").await?.replicas[0].state,
+        &AgentState::Stopped,
+    )
 }
 
 async fn shutdown_in_the_middle_of_a_backoff_ends_at_once() -> Outcome {
@@ -205,7 +219,9 @@ async fn a_node_whose_handles_are_dropped_goes_on() -> Outcome {
     let world = ready(vec![agent("echo", |_| {})]).await?;
     let run = world.run("echo", job("wait")).await?;
     world.until_in_flight("echo", 1).await?;
-    let pid = world.agent("echo").await?.replicas[0].pid.ok_or("no process")?;
+    let pid = world.agent("echo").await?.replicas[0]
+        .pid
+        .ok_or("no process")?;
     let node = world.node.clone();
     drop(world.node);
     drop(run);

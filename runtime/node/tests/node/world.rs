@@ -68,10 +68,7 @@ impl World {
     }
 
     pub(crate) async fn run(&self, agent: &str, input: Value) -> Result<Run, Box<dyn Error>> {
-        self.node
-            .start_run(agent, asked(input))
-            .await
-            .map_err(told)
+        self.node.start_run(agent, asked(input)).await.map_err(told)
     }
 
     pub(crate) async fn call(&self, agent: &str, input: Value) -> Result<RunOutcome, Fault> {
@@ -88,6 +85,20 @@ impl World {
             match view.replicas.iter().all(|one| one.state == state) {
                 true => Ok(()),
                 false => Err(format!("{:?}", view.replicas)),
+            }
+        })
+        .await
+    }
+
+    /// Waits until this life of the agent takes calls.
+    pub(crate) async fn until_ready(&self, agent: &str, incarnation: u64) -> Outcome {
+        let expected = (Some(incarnation), AgentState::Ready);
+        eventually(&format!("{agent} #{incarnation} is ready"), || {
+            let view = self.node.agent(agent).map_err(|fault| fault.message)?.view;
+            let one = &view.replicas[0];
+            match (one.incarnation, one.state) == expected {
+                true => Ok(()),
+                false => Err(format!("{one:?}")),
             }
         })
         .await
@@ -152,9 +163,7 @@ pub(crate) async fn rest(run: &mut Run) -> Result<Vec<RunEvent>, Box<dyn Error>>
 }
 
 /// The outcome of a run; an error where there is not exactly one, as its last event.
-pub(crate) async fn outcome(
-    run: &mut Run,
-) -> Result<Result<RunOutcome, Fault>, Box<dyn Error>> {
+pub(crate) async fn outcome(run: &mut Run) -> Result<Result<RunOutcome, Fault>, Box<dyn Error>> {
     let mut events = rest(run).await?;
     let Some(RunEvent::Finished(outcome)) = events.pop() else {
         return Err("the last event is no outcome".into());
@@ -183,10 +192,12 @@ pub(crate) fn job(what: &str) -> Value {
     json!({ "do": what })
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the form of map_err")]
 pub(crate) fn told(fault: Fault) -> Box<dyn Error> {
     format!("{}: {}", fault.code.as_str(), fault.message).into()
 }
 
+#[expect(clippy::expect_used, reason = "names of the tests' own")]
 pub(crate) fn name(text: &str) -> Name {
     Name::new(text).expect("a name")
 }
