@@ -23,4 +23,6 @@ mod operators;
 #[cfg(test)]
 mod orphans;
 #[cfg(test)]
+mod states;
+#[cfg(test)]
 mod supervision;

@@ -220,6 +220,18 @@ fn sigterm_and_sigint_stop_the_node_in_order() {
 }
 
 #[test]
+fn a_node_under_nohup_outlives_its_terminal() {
+    let world = World::new(TREE);
+    let up = "trap '' HUP; exec \"$0\" up --no-console";
+    let node = Running::start(world.program("sh", &["-c", up, env!("CARGO_BIN_EXE_synapse")]));
+    world.run(&["status", "--wait"]).exits(0);
+    node.signal(Signal::HUP);
+    assert_eq!(world.call("echo", "still here"), "still here");
+    node.signal(Signal::TERM);
+    node.outcome().exits(0);
+}
+
+#[test]
 fn a_second_node_says_who_holds_the_data_directory() {
     let mut world = World::up(TREE);
     let pid = world.node().pid();
