@@ -294,6 +294,10 @@ pub(crate) struct BenchArguments {
     /// Measure streams: the prompt is this number, and the agent streams as many chunks
     #[arg(long, value_name = "C", env = "SYNAPSE_CHUNKS")]
     pub(crate) chunks: Option<usize>,
+    /// Measure beside these agents, which are called all the time, in place of the floor: what a
+    /// neighbour's trouble costs
+    #[arg(long, value_name = "AGENT", env = "SYNAPSE_BESIDE", value_delimiter = ',')]
+    pub(crate) beside: Vec<String>,
     /// Run everything on this processor
     #[arg(long, value_name = "CPU", env = "SYNAPSE_PIN")]
     pub(crate) pin: Option<usize>,

@@ -2,16 +2,20 @@
 
 mod figures;
 mod floor;
+mod neighbours;
 mod subject;
+mod tree;
 
 use std::io::Write;
 use std::time::Duration;
 
 use synapse_api::ExitCode;
+use synapse_config::Configuration;
 use synapse_core::fault::Fault;
-use synapse_core::spec::{AgentSpec, ChildRef, Strategy, TreeSpec};
+use synapse_core::spec::{AgentSpec, TreeSpec};
 use synapse_environment::Install;
-use synapse_node::{NodeEnd, NodeHandle, NodeSettings, Spawner};
+use synapse_node::{Launcher, NodeEnd, NodeHandle, NodeSettings};
+use tokio::time::Instant;
 
 use crate::arguments::BenchArguments;
 use crate::check::print_line;
@@ -20,6 +24,7 @@ use crate::failure::{Failure, report_chain};
 use crate::up::launcher;
 use figures::{Calls, Figures, Streams};
 use floor::Floor;
+use neighbours::Trouble;
 
 /// Floor and agent are measured in turn, so that a machine that slows down slows both.
 const ROUNDS: usize = 5;
@@ -49,51 +54,68 @@ async fn measure(arguments: BenchArguments) -> Result<u8, Failure> {
     let loaded = synapse_config::load(&arguments.config)
         .map_err(|errors| Failure::configuration(&errors))?;
     let configuration = loaded.configuration;
-    let Some(spec) = configuration.tree.agents.get(arguments.agent.as_str()) else {
-        let text = format!(
-            "no agent {:?} in {}",
-            arguments.agent,
-            arguments.config.display()
-        );
-        return Err(Failure::new(text).exit(ExitCode::Data));
-    };
+    let agent = spec_of(&configuration, &arguments.agent)?;
+    let neighbours: Result<Vec<_>, _> = arguments
+        .beside
+        .iter()
+        .map(|name| spec_of(&configuration, name))
+        .collect();
+    let neighbours = neighbours?;
     let install = Install::WhenNeeded;
     let prepared =
         environment::prepare(&configuration.folder, &configuration.python, install).await?;
-    let spawner = Spawner::start()
-        .map_err(|error| Failure::new(format!("cannot start a thread: {error}")))?;
-    let tree = alone(&configuration.tree, spec.clone(), arguments.in_flight);
-    let launcher = launcher::launcher(&configuration, &prepared);
-    let node = NodeHandle::begin(NodeSettings::new("bench", tree, launcher))
-        .map_err(|error| Failure::new(report_chain(&error)))?;
-    ready(&node).await?;
-    let mut floor = Floor::start(&prepared, &spawner).await?;
-    let figures = rounds(&arguments, &node, &mut floor).await;
-    node.shutdown();
-    node.ended().await;
-    let figures = figures?;
-    if arguments.json {
-        print_line(&figures.json().to_string())?;
+    let begin = |tree| begin(launcher::launcher(&configuration, &prepared), tree);
+    let alone = tree::alone(&configuration.tree, &agent, arguments.in_flight);
+    let (node, mut reference) = if neighbours.is_empty() {
+        let floor = Floor::start(&prepared).await?;
+        (begin(alone).await?, Reference::Floor(Box::new(floor)))
     } else {
-        print_line(&figures.text())?;
+        let quiet = begin(alone.clone()).await?;
+        (
+            begin(tree::beside(alone, neighbours)).await?,
+            Reference::Quiet(quiet),
+        )
+    };
+    let figures = rounds(&arguments, &node, &mut reference).await;
+    end(node).await;
+    if let Reference::Quiet(quiet) = reference {
+        end(quiet).await;
     }
+    let figures = figures?;
+    print_line(&if arguments.json {
+        figures.json().to_string()
+    } else {
+        figures.text()
+    })?;
     Ok(0)
 }
 
-/// The agent alone under a root, with a mailbox that holds what the bench sends.
-fn alone(tree: &TreeSpec, mut agent: AgentSpec, in_flight: usize) -> TreeSpec {
-    let mut tree = tree.clone();
-    let name = agent.name.clone();
-    agent.mailbox.size = agent.mailbox.size.max(in_flight);
-    tree.supervisors
-        .retain(|supervisor, _| *supervisor == tree.root);
-    if let Some(root) = tree.supervisors.get_mut(&tree.root) {
-        root.strategy = Strategy::OneForOne;
-        root.children = vec![ChildRef::Agent(name.clone())];
-    }
-    tree.agents.clear();
-    tree.agents.insert(name, agent);
-    tree
+/// What the agent is measured beside, in the same run.
+enum Reference {
+    /// Two bare pipes.
+    Floor(Box<Floor>),
+    /// The same agent in a node without neighbours.
+    Quiet(NodeHandle),
+}
+
+fn spec_of(configuration: &Configuration, name: &str) -> Result<AgentSpec, Failure> {
+    let spec = configuration.tree.agents.get(name).cloned();
+    spec.ok_or_else(|| {
+        let text = format!("no agent {name:?} in {}", configuration.file.display());
+        Failure::new(text).exit(ExitCode::Data)
+    })
+}
+
+async fn begin(launcher: Launcher, tree: TreeSpec) -> Result<NodeHandle, Failure> {
+    let node = NodeHandle::begin(NodeSettings::new("bench", tree, launcher))
+        .map_err(|error| Failure::new(report_chain(&error)))?;
+    ready(&node).await?;
+    Ok(node)
+}
+
+async fn end(node: NodeHandle) {
+    node.shutdown();
+    node.ended().await;
 }
 
 async fn ready(node: &NodeHandle) -> Result<(), Failure> {
@@ -117,15 +139,14 @@ fn of(fault: &Fault) -> Failure {
 async fn rounds(
     arguments: &BenchArguments,
     node: &NodeHandle,
-    floor: &mut Floor,
+    reference: &mut Reference,
 ) -> Result<Figures, Failure> {
-    let text = "x".repeat(arguments.bytes);
     let mut figures = Figures::new(arguments);
     // Not counted: it warms both sides.
-    one_round(arguments, node, floor, &text, &mut Figures::new(arguments)).await?;
+    one_round(arguments, node, reference, &mut Figures::new(arguments)).await?;
     for round in 0..ROUNDS {
         note(&format!("round {} of {ROUNDS}", round + 1));
-        one_round(arguments, node, floor, &text, &mut figures).await?;
+        one_round(arguments, node, reference, &mut figures).await?;
     }
     note("");
     Ok(figures)
@@ -134,44 +155,78 @@ async fn rounds(
 async fn one_round(
     arguments: &BenchArguments,
     node: &NodeHandle,
-    floor: &mut Floor,
-    text: &str,
+    reference: &mut Reference,
     figures: &mut Figures,
 ) -> Result<(), Failure> {
-    let broken = |error: std::io::Error| Failure::new(format!("the floor failed: {error}"));
-    let calls = arguments.calls.div_ceil(ROUNDS);
-    let (agent, in_flight) = (arguments.agent.as_str(), arguments.in_flight);
-    if let Some(chunks) = arguments.chunks {
-        let (first, whole) = floor.stream(chunks).await.map_err(broken)?;
-        figures.floor_streams.add(Streams {
-            chunks,
-            first,
-            whole,
-        });
-        let prompt = chunks.to_string();
-        let stream = subject::stream(node.clone(), agent.to_owned(), prompt).await;
-        let (chunks, first, whole) = stream.map_err(|fault| of(&fault))?;
-        figures.streams.add(Streams {
-            chunks,
-            first,
-            whole,
-        });
-        return Ok(());
+    match arguments.chunks {
+        Some(chunks) => {
+            let stream = reference_stream(arguments, reference, chunks).await?;
+            figures.reference_streams.add(stream);
+            let trouble = Trouble::make(node, &arguments.beside);
+            let stream = subject::stream(node.clone(), arguments.agent.clone(), chunks).await;
+            drop(trouble);
+            figures.streams.add(stream.map_err(|fault| of(&fault))?);
+        }
+        None => {
+            figures
+                .reference
+                .add(reference_calls(arguments, reference).await?);
+            let trouble = Trouble::make(node, &arguments.beside);
+            let calls = subject::calls(node, arguments).await;
+            drop(trouble);
+            figures.calls.add(calls.map_err(|fault| of(&fault))?);
+        }
     }
-    let began = tokio::time::Instant::now();
-    let times = floor.calls(calls, in_flight, text).await.map_err(broken)?;
-    figures.floor.add(Calls {
-        times,
-        whole: began.elapsed(),
-    });
-    let began = tokio::time::Instant::now();
-    let times = subject::calls(node, agent, calls, in_flight, text).await;
-    let times = times.map_err(|fault| of(&fault))?;
-    figures.calls.add(Calls {
-        times,
-        whole: began.elapsed(),
-    });
     Ok(())
+}
+
+async fn reference_calls(
+    arguments: &BenchArguments,
+    reference: &mut Reference,
+) -> Result<Calls, Failure> {
+    match reference {
+        Reference::Quiet(quiet) => subject::calls(quiet, arguments)
+            .await
+            .map_err(|fault| of(&fault)),
+        Reference::Floor(floor) => {
+            let text = "x".repeat(arguments.bytes);
+            let (calls, in_flight) = (arguments.calls.div_ceil(ROUNDS), arguments.in_flight);
+            let began = Instant::now();
+            let times = floor
+                .calls(calls, in_flight, &text)
+                .await
+                .map_err(|e| broken(&e))?;
+            Ok(Calls {
+                times,
+                whole: began.elapsed(),
+            })
+        }
+    }
+}
+
+async fn reference_stream(
+    arguments: &BenchArguments,
+    reference: &mut Reference,
+    chunks: usize,
+) -> Result<Streams, Failure> {
+    match reference {
+        Reference::Quiet(quiet) => {
+            let stream = subject::stream(quiet.clone(), arguments.agent.clone(), chunks).await;
+            stream.map_err(|fault| of(&fault))
+        }
+        Reference::Floor(floor) => {
+            let (first, whole) = floor.stream(chunks).await.map_err(|error| broken(&error))?;
+            Ok(Streams {
+                chunks,
+                first,
+                whole,
+            })
+        }
+    }
+}
+
+fn broken(error: &std::io::Error) -> Failure {
+    Failure::new(format!("the floor failed: {error}"))
 }
 
 /// Progress, on a terminal only.

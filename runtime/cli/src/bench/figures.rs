@@ -45,9 +45,11 @@ pub(super) struct Figures {
     in_flight: usize,
     bytes: usize,
     pin: Option<usize>,
-    pub(super) floor: Rounds<Calls>,
+    /// What the figures stand beside: the `floor`, or the same agent in a `quiet` node.
+    reference_word: &'static str,
+    pub(super) reference: Rounds<Calls>,
     pub(super) calls: Rounds<Calls>,
-    pub(super) floor_streams: Rounds<Streams>,
+    pub(super) reference_streams: Rounds<Streams>,
     pub(super) streams: Rounds<Streams>,
 }
 
@@ -58,9 +60,14 @@ impl Figures {
             in_flight: arguments.in_flight,
             bytes: arguments.bytes,
             pin: arguments.pin,
-            floor: Rounds(Vec::new()),
+            reference_word: if arguments.beside.is_empty() {
+                "floor"
+            } else {
+                "quiet"
+            },
+            reference: Rounds(Vec::new()),
             calls: Rounds(Vec::new()),
-            floor_streams: Rounds(Vec::new()),
+            reference_streams: Rounds(Vec::new()),
             streams: Rounds(Vec::new()),
         }
     }
@@ -75,8 +82,8 @@ impl Figures {
         });
         for row in self.rows() {
             if let Some(object) = object.as_object_mut() {
-                let ratio = row.agent / row.floor;
-                let figures = json!({ "agent": row.agent, "floor": row.floor, "ratio": ratio });
+                let ratio = row.agent / row.reference;
+                let figures = json!({ "agent": row.agent, self.reference_word: row.reference, "ratio": ratio });
                 object.insert(row.key.to_owned(), figures);
             }
         }
@@ -89,14 +96,14 @@ impl Figures {
             .map_or_else(|| "free".to_owned(), |cpu| format!("pinned to {cpu}"));
         let mut text = format!(
             "{}: {} in flight, {} bytes, {pin}; medians of rounds in turn\n{:<22}{:>12}{:>12}{:>9}",
-            self.agent, self.in_flight, self.bytes, "", "agent", "floor", "ratio"
+            self.agent, self.in_flight, self.bytes, "", "agent", self.reference_word, "ratio"
         );
         for row in self.rows() {
-            let (agent, floor) = (row.agent, row.floor);
+            let (agent, reference) = (row.agent, row.reference);
             text.push_str(&format!(
-                "\n{:<22}{agent:>12.1}{floor:>12.1}{:>9.2}",
+                "\n{:<22}{agent:>12.1}{reference:>12.1}{:>9.2}",
                 row.label,
-                agent / floor
+                agent / reference
             ));
         }
         text
@@ -115,7 +122,7 @@ impl Figures {
             key,
             label,
             agent: self.calls.median(figure),
-            floor: self.floor.median(figure),
+            reference: self.reference.median(figure),
         };
         vec![
             row("p50_us", "p50, us", |calls| percentile_us(&calls.times, 50)),
@@ -131,7 +138,7 @@ impl Figures {
             key,
             label,
             agent: self.streams.median(figure),
-            floor: self.floor_streams.median(figure),
+            reference: self.reference_streams.median(figure),
         };
         vec![
             row("first_chunk_us", "first chunk, us", |stream| {
@@ -149,7 +156,7 @@ struct Row {
     key: &'static str,
     label: &'static str,
     agent: f64,
-    floor: f64,
+    reference: f64,
 }
 
 fn percentile_us(times: &[Duration], percent: usize) -> f64 {

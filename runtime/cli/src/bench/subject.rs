@@ -8,30 +8,34 @@ use synapse_node::{CallRequest, NodeHandle, RunEvent};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-/// `calls` calls with `in_flight` under way; the time of each.
-pub(super) async fn calls(
-    node: &NodeHandle,
-    agent: &str,
-    calls: usize,
-    in_flight: usize,
-    text: &str,
-) -> Result<Vec<Duration>, Fault> {
-    let in_flight = in_flight.min(calls).max(1);
+use crate::arguments::BenchArguments;
+use crate::bench::ROUNDS;
+use crate::bench::figures::{Calls, Streams};
+
+/// One round's calls with `in_flight` under way.
+pub(super) async fn calls(node: &NodeHandle, arguments: &BenchArguments) -> Result<Calls, Fault> {
+    let calls = arguments.calls.div_ceil(ROUNDS);
+    let in_flight = arguments.in_flight.min(calls).max(1);
+    let text = "x".repeat(arguments.bytes);
+    let began = Instant::now();
     let mut callers = JoinSet::new();
     for caller in 0..in_flight {
         let share = calls / in_flight + usize::from(caller < calls % in_flight);
         callers.spawn(caller_of(
             node.clone(),
-            agent.to_owned(),
+            arguments.agent.clone(),
             share,
-            text.to_owned(),
+            text.clone(),
         ));
     }
     let mut times = Vec::with_capacity(calls);
     for done in callers.join_all().await {
         times.extend(done?);
     }
-    Ok(times)
+    Ok(Calls {
+        times,
+        whole: began.elapsed(),
+    })
 }
 
 async fn caller_of(
@@ -54,15 +58,14 @@ async fn caller_of(
     Ok(times)
 }
 
-/// One stream: chunks that came, the time until the first, and until the last.
+/// One stream of an agent that sends as many chunks as its prompt says.
 pub(super) async fn stream(
     node: NodeHandle,
     agent: String,
-    prompt: String,
-) -> Result<(usize, Duration, Duration), Fault> {
-    let input = Value::String(prompt);
+    chunks: usize,
+) -> Result<Streams, Fault> {
     let request = CallRequest {
-        input,
+        input: Value::String(chunks.to_string()),
         stream: true,
         ..CallRequest::default()
     };
@@ -83,5 +86,9 @@ pub(super) async fn stream(
         }
     }
     let whole = began.elapsed();
-    Ok((chunks, first.unwrap_or(whole), whole))
+    Ok(Streams {
+        chunks,
+        first: first.unwrap_or(whole),
+        whole,
+    })
 }
