@@ -249,7 +249,8 @@ async fn finish(node: &NodeHandle, gateway: Gateway, end: End) -> Result<u8, Fai
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
-    hangup: Signal,
+    /// `None` under `nohup`: to listen would be to end with the terminal after all.
+    hangup: Option<Signal>,
 }
 
 impl Signals {
@@ -257,10 +258,13 @@ impl Signals {
         let listen = |kind| {
             signal(kind).map_err(|error| Failure::new(format!("cannot watch signals: {error}")))
         };
+        let unheard = synapse_node::Signal::HANGUP.is_ignored();
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,
-            hangup: listen(SignalKind::hangup())?,
+            hangup: (!unheard)
+                .then(|| listen(SignalKind::hangup()))
+                .transpose()?,
         })
     }
 
@@ -269,8 +273,17 @@ impl Signals {
         tokio::select! {
             _ = self.interrupt.recv() => 2,
             _ = self.terminate.recv() => 15,
-            _ = self.hangup.recv() => 1,
+            () = received(self.hangup.as_mut()) => 1,
         }
+    }
+}
+
+/// Never, where nobody listens.
+async fn received(signal: Option<&mut Signal>) {
+    match signal {
+        // The stream of a signal has no end.
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
     }
 }
 

@@ -31,7 +31,7 @@ pub use agent::launch::Launcher;
 pub use handle::{CallRequest, NodeHandle, Run, RunEvent, RunId, RunOutcome};
 pub use node::{NodeEnd, NodeError, NodeSettings, SESSION_BYTES_MAX, SESSIONS_MAX};
 pub use session::{Segment, SessionStore};
-pub use synapse_process::Spawner;
+pub use synapse_process::{Signal, Spawner};
 pub use view::{
     ActionOutcome, AgentDetail, AgentState, AgentView, EventKind, ExitView, LogLine, LogStream,
     NodeEvent, NodeStatus, ReplicaView, SessionView, SupervisorView, Turn,

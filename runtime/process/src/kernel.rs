@@ -83,17 +83,22 @@ fn die_with_parent(_parent: Pid) -> io::Result<()> {
 /// Where SIGCHLD is ignored the kernel throws wait statuses away. Nobody wants that on purpose: it
 /// is inherited from whoever started this process. Says whether it had to be put right.
 pub(crate) fn keep_wait_statuses() -> bool {
-    // SAFETY: a null new action only reads the current one into a zeroed struct that outlives the call.
-    let ignored = unsafe {
-        let mut current: libc::sigaction = std::mem::zeroed();
-        libc::sigaction(libc::SIGCHLD, std::ptr::null(), &raw mut current) == 0
-            && current.sa_sigaction == libc::SIG_IGN
-    };
+    let ignored = is_ignored(libc::SIGCHLD);
     if ignored {
         // SAFETY: SIG_DFL is a valid disposition, and no handler is replaced by it.
         unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
     }
     ignored
+}
+
+/// Whether this process ignores a signal.
+pub(crate) fn is_ignored(signal: i32) -> bool {
+    // SAFETY: a null new action only reads the current one into a zeroed struct that outlives the call.
+    unsafe {
+        let mut current: libc::sigaction = std::mem::zeroed();
+        libc::sigaction(signal, std::ptr::null(), &raw mut current) == 0
+            && current.sa_sigaction == libc::SIG_IGN
+    }
 }
 
 /// Reaps a child that is dead, or waits until it is.

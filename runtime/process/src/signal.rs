@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::kernel;
+
 /// A signal by number; prints its name.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Signal(i32);
@@ -32,6 +34,11 @@ impl Signal {
     /// Its number.
     pub const fn as_raw(self) -> i32 {
         self.0
+    }
+
+    /// Whether this process ignores it, as `nohup` has SIGHUP ignored.
+    pub fn is_ignored(self) -> bool {
+        kernel::is_ignored(self.0)
     }
 }
 
