@@ -256,13 +256,15 @@ fn a_second_node_says_who_holds_the_data_directory() {
 }
 
 #[test]
-fn the_socket_is_for_this_user_alone() {
+fn the_socket_and_the_log_are_for_this_user_alone() {
     let world = World::up(TREE);
     let socket = std::fs::metadata(world.path(".synapse/control.sock")).unwrap();
     assert!(socket.file_type().is_socket());
     assert_eq!(socket.permissions().mode() & 0o777, 0o600);
     let folder = std::fs::metadata(world.path(".synapse")).unwrap();
     assert_eq!(folder.permissions().mode() & 0o777, 0o700);
+    let log = std::fs::metadata(world.path(".synapse/synapse.log")).unwrap();
+    assert_eq!(log.permissions().mode() & 0o777, 0o600);
 }
 
 #[test]
