@@ -296,7 +296,12 @@ pub(crate) struct BenchArguments {
     pub(crate) chunks: Option<usize>,
     /// Measure beside these agents, which are called all the time, in place of the floor: what a
     /// neighbour's trouble costs
-    #[arg(long, value_name = "AGENT", env = "SYNAPSE_BESIDE", value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "AGENT",
+        env = "SYNAPSE_BESIDE",
+        value_delimiter = ','
+    )]
     pub(crate) beside: Vec<String>,
     /// Run everything on this processor
     #[arg(long, value_name = "CPU", env = "SYNAPSE_PIN")]
