@@ -9,7 +9,9 @@ import time
 from collections.abc import Callable
 
 from .credit import StreamCredit
+from .faults import agent_error, not_json
 from .frame import Call, CancelReason, OutputVerdict, ToolResult
+from .json_value import NotJson
 from .program import Fault, Outcome
 
 __all__ = ["Answer", "Run"]
@@ -104,6 +106,14 @@ class Run:
         """Stop waiting for an answer."""
         if self.answers is not None:
             self.answers.pop(number, None)
+
+    def fault_of(self, error: BaseException) -> Fault:
+        """How an exception of its program ends it; after a cancel every end is the cancel's."""
+        if isinstance(error, Fault):
+            return error
+        if self.cancel_reason is not None:
+            return self.cancelled_fault()
+        return not_json(error) if isinstance(error, NotJson) else agent_error(error)
 
     def cancelled_fault(self, outcome: Outcome | None = None) -> Fault:
         """How a cancelled run ends, with what it brought about until then."""

@@ -13,15 +13,15 @@ import os
 import time
 from typing import Any, Final
 
-from .faults import StartFailed, agent_error, not_json, output_too_large
+from .faults import StartFailed, not_json, output_too_large
 from .frame import Call, FrameTooLong, Ping, Violation
 from .gate_selector import GateSelector
 from .inlet import violated
-from .json_value import NotJson, check_json
+from .json_value import check_json
 from .logs import LogSender, capture_logging
 from .loop_outlet import LoopOutlet
 from .loop_port import LoopPort, Surroundings
-from .program import Fault, SuspendingProgram
+from .program import SuspendingProgram
 from .sentinel import Gate, resident_bytes
 from .session import Session, fault_frame
 from .slot import CURRENT_RUN, RunNumber, Slot
@@ -213,17 +213,9 @@ class SuspendingWorker:
         except (SystemExit, KeyboardInterrupt, GeneratorExit):
             raise  # the end of the process, or of the loop
         except BaseException as error:
-            frame = self._session.failed(port, self._fault(port, error))
+            frame = self._session.failed(port, port.fault_of(error))
         port.task = None
         self._end(port, frame)
-
-    def _fault(self, port: LoopPort, error: BaseException) -> Fault:
-        """Whose fault an exception is; after a cancel every end is the cancel's."""
-        if isinstance(error, Fault):
-            return error
-        if port.cancel_reason is not None:
-            return port.cancelled_fault()
-        return not_json(error) if isinstance(error, NotJson) else agent_error(error)
 
     def _end(self, port: LoopPort, frame: tuple[Any, ...]) -> None:
         """Gather a run's last frame, and give its slot to the next call."""

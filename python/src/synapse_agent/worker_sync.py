@@ -13,13 +13,13 @@ from typing import Any, cast
 
 from .chunk import CHUNK_CHARS_SAFE, fit_event, split_text
 from .credit import NO_CREDIT
-from .faults import StartFailed, agent_error, not_json, output_too_large
+from .faults import StartFailed, not_json, output_too_large
 from .frame import Call, FrameTooLong, Json, OutputVerdict, Ping, ToolResult, Violation, encode
 from .inlet import Inlet, violated
-from .json_value import NotJson, check_json
+from .json_value import check_json
 from .logs import LogSender, capture_logging
 from .outlet import Outlet
-from .program import BlockingProgram, Fault, LogLevel, ToolAnswer, Verdict
+from .program import BlockingProgram, LogLevel, ToolAnswer, Verdict
 from .run import Answer, Run
 from .sentinel import Gate, resident_bytes
 from .session import Session, fault_frame
@@ -216,7 +216,7 @@ class BlockingWorker:
         except (SystemExit, KeyboardInterrupt):
             raise  # the end of the process
         except BaseException as error:
-            frame = self._session.failed(port, self._fault(port, error))
+            frame = self._session.failed(port, port.fault_of(error))
         gate.away = False
         if gate.taken:
             gate.reclaim()
@@ -224,14 +224,6 @@ class BlockingWorker:
         if gate.pending:
             self._take_pending()
         self._end(port, frame)
-
-    def _fault(self, port: BlockingPort, error: BaseException) -> Fault:
-        """Whose fault an exception is; after a cancel every end is the cancel's."""
-        if isinstance(error, Fault):
-            return error
-        if port.cancel_reason is not None:
-            return port.cancelled_fault()
-        return not_json(error) if isinstance(error, NotJson) else agent_error(error)
 
     def _end(self, port: BlockingPort, frame: tuple[Any, ...]) -> None:
         """Write a run's last frame; the next run's `started` rides in the same write."""
