@@ -32,6 +32,7 @@ const ROUNDS: usize = 5;
 const READY_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Pins this process, and so its children, to one processor. Before any thread is started.
+#[cfg(target_os = "linux")]
 pub(crate) fn pin(cpu: usize) -> Result<(), Failure> {
     let mut set = rustix::thread::CpuSet::new();
     if cpu >= rustix::thread::CpuSet::MAX_CPU {
@@ -41,6 +42,12 @@ pub(crate) fn pin(cpu: usize) -> Result<(), Failure> {
     rustix::thread::sched_setaffinity(None, &set).map_err(|error| {
         Failure::new(format!("cannot use processor {cpu}: {error}")).exit(ExitCode::Usage)
     })
+}
+
+/// Elsewhere a process cannot choose its processor.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn pin(_cpu: usize) -> Result<(), Failure> {
+    Err(Failure::new("--pin works on Linux alone").exit(ExitCode::Usage))
 }
 
 pub(crate) async fn bench(arguments: BenchArguments) -> Result<u8, Failure> {
