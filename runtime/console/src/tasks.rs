@@ -82,7 +82,7 @@ impl Tasks {
     /// Asks the node to cancel a run.
     pub(crate) fn cancel(&mut self, run: String) {
         let client = self.client.clone();
-        self.running.spawn(async move {
+        self.spawn(async move {
             // A run that has just ended cannot be cancelled; its own last event tells how it ended.
             let _cancelled = client.cancel(&run).await;
         });
@@ -91,7 +91,7 @@ impl Tasks {
     /// Forgets a conversation.
     pub(crate) fn forget(&mut self, session: String) {
         let client = self.client.clone();
-        self.running.spawn(async move {
+        self.spawn(async move {
             // The node drops conversations by itself when they are many: this is only tidiness.
             let _dropped = client.drop_session(&session).await;
         });
@@ -100,7 +100,7 @@ impl Tasks {
     /// Looks how much there is of a conversation whose agent came back.
     pub(crate) fn look_after(&mut self, event: NodeEvent, session: String) {
         let (client, events) = (self.client.clone(), self.events.clone());
-        self.running.spawn(async move {
+        self.spawn(async move {
             let kept = client
                 .session(&session)
                 .await
@@ -117,7 +117,7 @@ impl Tasks {
     /// Passes on what happens in the node, from a stream that is open or else from a new one.
     pub(crate) fn feed(&mut self, open: Option<Follow<NodeEvent>>) {
         let (client, events) = (self.client.clone(), self.events.clone());
-        self.running.spawn(async move {
+        self.spawn(async move {
             let failure = match feed(open, &client, &events).await {
                 Ok(()) => Failure::Gone,
                 Err(error) => error.into(),
@@ -127,9 +127,15 @@ impl Tasks {
     }
 
     fn begin(&mut self, task: Task, work: impl Future<Output = ()> + Send + 'static) {
-        while self.running.try_join_next().is_some() {}
         self.handles.retain(|_, handle| !handle.is_finished());
-        self.handles.insert(task, self.running.spawn(work));
+        let handle = self.spawn(work);
+        self.handles.insert(task, handle);
+    }
+
+    /// Those that have ended are forgotten first: a console may stand open for weeks.
+    fn spawn(&mut self, work: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
+        while self.running.try_join_next().is_some() {}
+        self.running.spawn(work)
     }
 }
 
