@@ -16,9 +16,9 @@ pub enum ExitReason {
     StartFailed(String),
     /// The process exited with this code, which is not 0.
     Exited(i32),
-    /// The process was ended by this signal, and not by us.
+    /// The process was ended by this signal, and not by its supervisor; an operator's `kill` too.
     Signalled(i32),
-    /// We killed it: an operator's `kill`, `brutal_kill`, or a shutdown time that ran out.
+    /// Its supervisor killed it: `brutal_kill`, or a shutdown time that ran out.
     Killed,
     /// It did not answer, or did not stop a cancelled run in time.
     Unresponsive(String),
