@@ -7,6 +7,7 @@ use crate::harness::{Running, Screen, World, is_alive, send};
 const TALKER: &str = r#"
 [supervisor.root]
 intensity = 3
+period = "1m"
 children = ["talker", "echo", "fails"]
 [agent.talker]
 entry = "talking:talker"
@@ -135,7 +136,7 @@ fn a_script_is_answered_line_by_line() {
     assert_eq!(lines[2], "Your name is Ada.");
     assert!(lines.contains(&"hello"), "{lines:?}");
     assert!(
-        lines.contains(&"root  one_for_one   1/3 restarts in 5s"),
+        lines.contains(&"root  one_for_one   1/3 restarts in 1m"),
         "{lines:?}"
     );
     let all = outcome.stdout + &outcome.stderr;

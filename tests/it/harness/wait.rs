@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// The longest that any condition may take on a busy machine; most take milliseconds.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 /// How often a condition is looked at that nothing announces.
 const PAUSE: Duration = Duration::from_millis(5);
 

@@ -169,7 +169,7 @@ impl World {
     #[track_caller]
     pub(crate) fn start(&mut self) {
         self.begin();
-        let mut waiting = self.spawn(&["status", "--wait", "--json", "--timeout", "60s"]);
+        let mut waiting = self.spawn(&["status", "--wait", "--json", "--timeout", "120s"]);
         wait_for("every agent to be ready", || {
             let node = self.node();
             if node.has_ended() {
