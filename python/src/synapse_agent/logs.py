@@ -7,6 +7,7 @@ own. This module refuses to know what the runtime does with a line.
 
 from __future__ import annotations
 
+import itertools
 import sys
 import threading
 import time
@@ -28,7 +29,21 @@ LOG_LINES_PER_S: Final = 1000
 """Lines per second where `welcome` says nothing."""
 
 LINE_CHARS_MAX: Final = 16 * 1024
-"""Characters of one line's message; the rest is cut, for a log is read by people."""
+"""Characters of one line's message, and of each field; the rest is cut: people read a log."""
+
+FIELDS_MAX: Final = 64
+"""Fields of one line; the rest is left out."""
+
+_LEVELS: Final[dict[str, LogLevel]] = {
+    "debug": "debug",
+    "info": "info",
+    "warning": "warning",
+    "warn": "warning",
+    "error": "error",
+    "critical": "error",
+    "fatal": "error",
+}
+"""By the names that people write; any other is `info`."""
 
 
 class LogSender:
@@ -51,16 +66,14 @@ class LogSender:
         message: str,
         fields: dict[str, Json] | None = None,
     ) -> None:
-        """Send one line, or count it as dropped."""
+        """Send one line, or count it as dropped. It must not fail: what is wrong is mended."""
         with self._lock:
             dropped = self._admit()
         if dropped is None:
             return
-        if len(message) > LINE_CHARS_MAX:
-            message = message[:LINE_CHARS_MAX] + "…"
-        line = message.encode(errors="backslashreplace").decode()
-        frame = encode((74, run, level, logger, line, _sayable(fields), dropped))
-        self.outlet.send_if_free(frame)
+        level = _LEVELS.get(level, "info")
+        line = (level, _sayable_text(logger), _sayable_text(message), _sayable(fields))
+        self.outlet.send_if_free(encode((74, run, *line, dropped)))
 
     def _admit(self) -> int | None:
         """How many were dropped before this line, or None where it is dropped itself."""
@@ -75,20 +88,30 @@ class LogSender:
         return dropped
 
 
+def _sayable_text(text: object) -> str:
+    """A text that a frame can carry."""
+    said = str(text)
+    if len(said) > LINE_CHARS_MAX:
+        said = said[:LINE_CHARS_MAX] + "…"
+    return said.encode(errors="backslashreplace").decode()
+
+
 def _sayable(fields: dict[str, Json] | None) -> dict[str, Json] | None:
-    """A field that no frame can carry is shown as Python shows it: a log line must not fail."""
+    """Fields that no frame can carry, and those longer than a line, are shown as Python does."""
     if not fields:
         return None
-    return {str(key): _sayable_value(value) for key, value in fields.items()}
+    first = itertools.islice(fields.items(), FIELDS_MAX)
+    return {_sayable_text(key): _sayable_value(value) for key, value in first}
 
 
 def _sayable_value(value: Any) -> Json:
     try:
         check_json(value)
-        encode((74, 0, "", "", "", {"value": value}))
+        if len(encode((74, 0, "", "", "", {"value": value}))) <= LINE_CHARS_MAX:
+            return value
     except (NotJson, ValueError, TypeError, OverflowError):
-        return repr(value)[:LINE_CHARS_MAX].encode(errors="backslashreplace").decode()
-    return value
+        return _sayable_text(repr(value))
+    return _sayable_text(value if isinstance(value, str) else repr(value))
 
 
 def capture_logging(sender: LogSender, current_run: Callable[[], int]) -> None:
