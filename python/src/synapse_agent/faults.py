@@ -36,7 +36,7 @@ class StartFailed(Exception):
 
     def __init__(self, error: BaseException) -> None:
         """Carry what was raised."""
-        super().__init__(str(error))
+        super().__init__(describe(error))
         self.error = error
 
 
@@ -50,7 +50,7 @@ def agent_error(error: BaseException) -> Fault:
         "agent",
         "agent_error",
         describe(error),
-        details={"exception": type(error).__qualname__, "traceback": _traceback(error)},
+        details={"exception": _name(error), "traceback": _traceback(error)},
     )
 
 
@@ -79,19 +79,31 @@ def start_failed(error: BaseException) -> Fault:
         "agent",
         "start_failed",
         f"{place}: {what}" if place else what,
-        details={"exception": type(error).__qualname__, "traceback": _traceback(error)},
+        details={"exception": _name(error), "traceback": _traceback(error)},
     )
 
 
 def describe(error: BaseException) -> str:
     """An exception in one or two lines, as Python's last line of a traceback has it."""
-    name = type(error).__qualname__
+    name = _name(error)
     if isinstance(error, SyntaxError):
         return f"{name}: {error.msg}"
-    text = str(error)
+    try:
+        text = str(error)
+    except Exception:  # a `__str__` of the user's may do anything
+        text = "(its text cannot be shown)"
     if len(text) > MESSAGE_CHARS_MAX:
         text = text[:MESSAGE_CHARS_MAX] + "…"
-    return f"{name}: {text}" if text else name
+    return f"{name}: {_sayable(text)}" if text else name
+
+
+def _name(error: BaseException) -> str:
+    return _sayable(type(error).__qualname__)
+
+
+def _sayable(text: str) -> str:
+    """A text that a frame can carry: half a surrogate pair has no UTF-8."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _place(error: BaseException) -> str | None:
@@ -128,4 +140,4 @@ def _traceback(error: BaseException) -> str:
     while trace is not None and not _is_users(trace.tb_frame) and trace.tb_next is not None:
         trace = trace.tb_next
     lines = traceback.format_exception(type(error), error, trace)
-    return "".join(lines)[-TRACEBACK_CHARS_MAX:]
+    return _sayable("".join(lines)[-TRACEBACK_CHARS_MAX:])

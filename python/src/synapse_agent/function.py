@@ -267,6 +267,13 @@ class ThreadedFunction(_Function):
         return await loop.run_in_executor(self._pool, lambda: context.run(self._run, call, port))
 
     def _run(self, call: Call, run: BlockingRunPort) -> Outcome:
+        try:
+            return self._run_here(call, run)
+        except StopIteration as error:
+            # No future takes it: the run would have no end. Coroutines do the same (PEP 479).
+            raise RuntimeError("the function raised StopIteration") from error
+
+    def _run_here(self, call: Call, run: BlockingRunPort) -> Outcome:
         with ExitStack() as stack:
             deps = self._shared
             if self._factory is None:
