@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from synapse_agent.context import Context
 from synapse_agent.frame import encode
@@ -118,8 +118,20 @@ class Unusual(BaseException):
     """What `except Exception` lets pass."""
 
 
+class Mute(Exception):
+    """Cannot be shown."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
 def raises_unusually(prompt: str) -> str:
-    raise asyncio.CancelledError if prompt == "cancelled" else Unusual(prompt)
+    raise {
+        "cancelled": asyncio.CancelledError(),
+        "mute": Mute(),
+        "stop": StopIteration(),
+        "surrogate": ValueError("\ud800"),
+    }.get(prompt, Unusual(prompt))
 
 
 async def raises_unusually_async(prompt: str) -> str:
@@ -138,6 +150,7 @@ def returns(prompt: str) -> Any:
         "huge": 1 << 70,
         "surrogate": "\ud800",
         "large": "x" * (17 << 20),
+        "many": [[None] * 1024] * 1024,
         "deep": nested(600),
     }[prompt]
 
@@ -199,6 +212,14 @@ def remaining(ctx: Context, prompt: str) -> float | None:
 def logs(ctx: Context, prompt: str) -> str:
     ctx.log("warning", "from the context", number=1, odd={1, 2})
     logging.getLogger("mine").error("from logging %s", prompt)
+    return prompt
+
+
+def logs_oddly(ctx: Context, prompt: str) -> str:
+    ctx.log(cast("Any", "loudly"), cast("Any", 5))
+    ctx.log("info", "half \ud800", **{"half \ud800": 1, "long": "x" * (17 << 20)})
+    ctx.log("info", "many", **{f"field {number}": "y" * 20_000 for number in range(2_000)})
+    logging.getLogger("half \ud800").critical("from logging")
     return prompt
 
 

@@ -302,7 +302,8 @@ def test_no_exception_costs_a_slot_or_the_process(
     start: Start, entry: str, concurrency: int
 ) -> None:
     agent = start(entry, concurrency=concurrency)
-    for run, what in enumerate(["cancelled", "unusual", "group"] * 2, 1):
+    kinds = ["cancelled", "unusual", "group", "mute", "stop", "surrogate"]
+    for run, what in enumerate(kinds * 2, 1):
         fault = agent.ask(what, run)
         assert (fault.origin, fault.code) == ("agent", "agent_error")
 
@@ -327,8 +328,10 @@ def test_output_that_is_no_json_is_explained(start: Start, what: str, part: str)
     assert agent.ask(what, 2).code == "agent_error"
 
 
-def test_output_too_large_is_a_fault_not_a_frame(start: Start) -> None:
-    fault = start("returns").ask("large")
+@pytest.mark.parametrize("what", ["large", "many"])
+@pytest.mark.parametrize("concurrency", [1, 2])
+def test_output_too_large_is_a_fault_not_a_frame(start: Start, what: str, concurrency: int) -> None:
+    fault = start("returns", concurrency=concurrency).ask(what)
     assert (fault.origin, fault.code) == ("runtime", "output_too_large")
 
 
@@ -410,6 +413,18 @@ def test_log_lines_carry_their_run(start: Start) -> None:
     assert first.fields == {"number": 1, "odd": "{1, 2}"}
     assert (second.run, second.level, second.logger) == (7, "error", "mine")
     assert second.message == "from logging x"
+
+
+def test_no_log_line_fails_or_costs_the_process(start: Start) -> None:
+    agent = start("logs_oddly")
+    assert agent.ask("x").output == "x"
+    odd, half, many, critical = (agent.expect("Log") for _ in range(4))
+    assert (odd.level, odd.message) == ("info", "5")
+    assert half.message == "half \\ud800"
+    assert half.fields["half \\ud800"] == 1
+    assert len(half.fields["long"]) < 20_000
+    assert len(many.fields) == 64
+    assert (critical.level, critical.logger) == ("error", "half \\ud800")
 
 
 def test_log_lines_of_child_tasks_carry_their_run(start: Start) -> None:

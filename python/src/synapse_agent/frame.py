@@ -7,9 +7,9 @@ in a stream of bytes (`decoder`), and which frame may come when (`session`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from struct import Struct
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, cast
 
 from msgpack import Packer
 
@@ -19,6 +19,7 @@ __all__ = [
     "HEADER_BYTES",
     "PROTOCOL_VERSIONS",
     "STREAM_CREDIT_INITIAL",
+    "VALUES_MAX",
     "Call",
     "Cancel",
     "CancelReason",
@@ -42,6 +43,7 @@ __all__ = [
     "ToolResult",
     "Violation",
     "Welcome",
+    "check_large",
     "encode",
     "header",
 ]
@@ -52,6 +54,11 @@ HEADER_BYTES: Final = 4
 
 FRAME_BYTES_MAX: Final = 16 * 1024 * 1024
 """Largest body of a frame, in bytes: what one message may make the other side hold in memory."""
+
+VALUES_MAX: Final = 1024 * 1024
+"""Array elements and map entries in one frame; a body of fewer bytes cannot have more."""
+
+_SCALARS: Final[frozenset[type]] = frozenset({str, bytes, bool, int, float, type(None)})
 
 CHUNK_BYTES_MAX: Final = 64 * 1024
 """Largest text of one chunk, in bytes of UTF-8: what one credit may make a reader hold."""
@@ -286,7 +293,25 @@ Frame = (
 
 
 class FrameTooLong(ValueError):
-    """A frame that would be longer than `FRAME_BYTES_MAX`; nothing of it was written."""
+    """A frame that no reader would take, for its bytes or its values; none of it was written."""
+
+
+def check_large(frame: tuple[Any, ...], length: int) -> None:
+    """Raise `FrameTooLong` of a frame of more than `VALUES_MAX` bytes where it passes a limit."""
+    if length > FRAME_BYTES_MAX:
+        raise FrameTooLong(f"{length} bytes, at most {FRAME_BYTES_MAX} are allowed")
+    count, left = 0, [one for one in frame if type(one) not in _SCALARS]
+    while left and count <= VALUES_MAX:
+        one = left.pop()
+        if isinstance(one, dict):
+            one = cast("dict[str, Json]", one).values()
+        elif not isinstance(one, (list, tuple)):
+            continue
+        members = cast("Collection[Json]", one)
+        count += len(members)
+        left += [member for member in members if type(member) not in _SCALARS]
+    if count > VALUES_MAX:
+        raise FrameTooLong(f"more than {VALUES_MAX} values, which are allowed")
 
 
 _header = Struct(">I")
@@ -297,6 +322,6 @@ header: Final[Callable[[int], bytes]] = _header.pack
 def encode(frame: Frame | tuple[Any, ...]) -> bytes:
     """A frame with its length. From any thread; a worker's hot path has a packer of its own."""
     body: bytes = Packer().pack(frame)
-    if len(body) > FRAME_BYTES_MAX:
-        raise FrameTooLong(f"a frame of {len(body)} bytes, at most {FRAME_BYTES_MAX} are allowed")
+    if len(body) > VALUES_MAX:
+        check_large(frame, len(body))
     return header(len(body)) + body

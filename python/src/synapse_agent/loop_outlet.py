@@ -12,8 +12,8 @@ import os
 import time
 from typing import Any, Final
 
-from .frame import FRAME_BYTES_MAX, header
-from .outlet import LOCK_TIMEOUT_S, Outlet, is_large, too_long
+from .frame import VALUES_MAX, check_large, header
+from .outlet import LOCK_TIMEOUT_S, Outlet, is_large
 
 __all__ = ["LoopOutlet"]
 
@@ -52,8 +52,8 @@ class LoopOutlet(Outlet):
                 return
             body = self._pack(frame)
             length = len(body)
-            if length > FRAME_BYTES_MAX:
-                raise too_long(length)
+            if length > VALUES_MAX:
+                check_large(frame, length)
             self._buffer += header(length) + body + then
 
     def send_chunk(self, frame: tuple[Any, ...]) -> None:

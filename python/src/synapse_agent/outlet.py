@@ -12,10 +12,10 @@ from typing import Any, Final
 
 from msgpack import Packer
 
-from .frame import FRAME_BYTES_MAX, FrameTooLong, header
+from .frame import VALUES_MAX, check_large, header
 from .stdio import enlarge
 
-__all__ = ["LOCK_TIMEOUT_S", "Outlet", "is_large", "too_long"]
+__all__ = ["LOCK_TIMEOUT_S", "Outlet", "is_large"]
 
 LARGE_CHARS: Final = 64 * 1024
 """Characters of a text from which its frame is written from the packer's own buffer, without a
@@ -65,8 +65,8 @@ class Outlet:
                 return
             body = self._pack(frame)
             length = len(body)
-            if length > FRAME_BYTES_MAX:
-                raise too_long(length)
+            if length > VALUES_MAX:
+                check_large(frame, length)
             self._put(header(length) + body + then)
 
     def _send_large(self, frame: tuple[Any, ...], then: bytes) -> None:
@@ -74,8 +74,8 @@ class Outlet:
         packer = Packer(autoreset=False)
         packer.pack(frame)
         with packer.getbuffer() as body:
-            if len(body) > FRAME_BYTES_MAX:
-                raise too_long(len(body))
+            if len(body) > VALUES_MAX:
+                check_large(frame, len(body))
             self._put_large(header(len(body)), body, then)
 
     def send_if_free(self, frame: bytes) -> bool:
@@ -144,8 +144,3 @@ def is_large(frame: tuple[Any, ...]) -> bool:
     """Whether a frame's first field is a long text, as the output of most large results is."""
     value = frame[2] if len(frame) > 2 else None
     return type(value) is str and len(value) > LARGE_CHARS
-
-
-def too_long(length: int) -> FrameTooLong:
-    """What is raised of a frame that no reader would take."""
-    return FrameTooLong(f"{length} bytes, at most {FRAME_BYTES_MAX} are allowed")
