@@ -11,6 +11,8 @@ mod configuration;
 #[cfg(test)]
 mod console;
 #[cfg(test)]
+mod conversations;
+#[cfg(test)]
 mod examples;
 #[cfg(test)]
 mod mailboxes;
@@ -24,5 +26,7 @@ mod operators;
 mod orphans;
 #[cfg(test)]
 mod states;
+#[cfg(test)]
+mod status;
 #[cfg(test)]
 mod supervision;
