@@ -6,12 +6,13 @@ import random
 from typing import Any
 
 import pytest
+from msgpack import packb
 
 from synapse_agent.chunk import fit_event, split_text
 from synapse_agent.credit import NO_CREDIT, StreamCredit
 from synapse_agent.decoder import Decoder
 from synapse_agent.direction import FROM_RUNTIME
-from synapse_agent.frame import Call, Cancel, Credit, Ping, Stop, Violation, encode
+from synapse_agent.frame import CHUNK_BYTES_MAX, Call, Cancel, Credit, Ping, Stop, Violation, encode
 from synapse_agent.json_value import NotJson, check_json
 from synapse_agent.program import Manifest, Outcome
 from synapse_agent.run import Run
@@ -172,6 +173,10 @@ def test_event_too_long_for_a_chunk_is_cut() -> None:
     assert (cut["type"], cut["ok"], cut["truncated"]) == ("tool_result", True, True)
     assert len(encode((70, 1, 0, cut))) < 65536
     assert fit_event({"type": "a"}) == {"type": "a"}
+    wide = fit_event({**{f"field {number}": number for number in range(30_000)}, "type": "a"})
+    assert len(packb(wide)) <= CHUNK_BYTES_MAX
+    assert (wide["type"], wide["truncated"], wide["field 0"]) == ("a", True, 0)
+    assert fit_event({"type": "a", "k" * 100_000: 1}) == {"type": "a", "truncated": True}
 
 
 @pytest.mark.parametrize("value", [None, True, "x", 1, 1.5, [], {}, [[1], {"a": (1, 2)}], {"": []}])

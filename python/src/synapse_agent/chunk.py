@@ -20,6 +20,9 @@ CHUNK_CHARS_SAFE: Final = CHUNK_BYTES_MAX // 4
 _EVENT_TEXT_CHARS: Final = 4096
 """Characters that are left of each text of an event that is too long: enough to be recognised."""
 
+_MAP_BYTES: Final = 5
+"""What the length of a map takes at the most."""
+
 
 def split_text(text: str) -> Iterator[str]:
     """Pieces of at most `CHUNK_BYTES_MAX` bytes, cut between characters."""
@@ -37,11 +40,21 @@ def split_text(text: str) -> Iterator[str]:
 
 
 def fit_event(event: dict[str, Json]) -> dict[str, Json]:
-    """The event itself, or, where it is too long for a chunk, its short fields and cut texts."""
+    """The event itself, or, where it is too long for a chunk, its short fields and cut texts, as
+    many as fit.
+    """
     if len(packb(event)) <= CHUNK_BYTES_MAX:
         return event
-    kept = {key: _cut(value) for key, value in event.items()}
-    return {**kept, "truncated": True}
+    kept: dict[str, Json] = {"type": None, "truncated": True}
+    room = CHUNK_BYTES_MAX - len(packb(kept)) - _MAP_BYTES
+    # The type first: without it nobody knows what the rest is.
+    for key in sorted(event, key=lambda key: key != "type"):
+        value = _cut(event[key])
+        size = len(packb(key)) + len(packb(value))
+        if size <= room and key != "truncated":
+            kept[key] = value
+            room -= size
+    return kept
 
 
 def _cut(value: Json) -> Json:
