@@ -25,6 +25,8 @@ mod operators;
 #[cfg(test)]
 mod orphans;
 #[cfg(test)]
+mod programs;
+#[cfg(test)]
 mod states;
 #[cfg(test)]
 mod status;
