@@ -255,3 +255,6 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

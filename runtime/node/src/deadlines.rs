@@ -73,3 +73,6 @@ impl Deadlines {
         (first.key().0 <= Instant::now()).then(|| first.remove())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -122,3 +122,6 @@ impl EventHub {
         (kept, self.feed.subscribe())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -149,3 +149,6 @@ impl LogBook {
         tail
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -260,3 +260,6 @@ enum Refusal {
     Closed(Fault),
     Full,
 }
+
+#[cfg(test)]
+mod tests;

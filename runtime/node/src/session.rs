@@ -148,3 +148,6 @@ fn session_busy(id: &str) -> Fault {
     let message = format!("session {id:?} was in use by another call until this one's deadline");
     Fault::new(FaultCode::SessionBusy, message)
 }
+
+#[cfg(test)]
+mod tests;

@@ -69,3 +69,6 @@ impl Outbox {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,212 @@
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use super::*;
+use crate::call::tests::call;
+
+fn mailbox(size: usize, when_full: WhenFull) -> Mailbox {
+    Mailbox::new("echo".into(), MailboxSpec { size, when_full })
+}
+
+fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// Pushes what must find a place, or be refused, at once.
+fn push(mailbox: &Mailbox, call: &Arc<Call>) -> Result<(), FaultCode> {
+    match poll(pin!(mailbox.push(call))) {
+        Poll::Ready(pushed) => pushed.map_err(|fault| fault.code),
+        Poll::Pending => panic!("the caller waits"),
+    }
+}
+
+fn pull(mailbox: &Mailbox, port: &Arc<LinkPort>, slots: usize) -> Vec<u64> {
+    let mut taken = Vec::new();
+    mailbox.pull(port, slots, &mut taken);
+    taken.iter().map(|call| call.id.0).collect()
+}
+
+fn end(call: &Call) {
+    call.abandon(stopped);
+}
+
+fn stopped() -> Fault {
+    Fault::new(FaultCode::AgentStopped, "for a test")
+}
+
+#[test]
+fn calls_leave_in_the_order_in_which_they_came() {
+    let (mailbox, port) = (mailbox(8, WhenFull::Reject), Arc::default());
+    for id in 1..=3 {
+        assert_eq!(push(&mailbox, &call(id)), Ok(()));
+    }
+    assert_eq!(pull(&mailbox, &port, 2), [1, 2]);
+    assert_eq!(pull(&mailbox, &port, 2), [3]);
+}
+
+#[test]
+fn a_full_mailbox_refuses_but_free_slots_are_places() {
+    let (mailbox, port) = (mailbox(1, WhenFull::Reject), Arc::default());
+    assert_eq!(pull(&mailbox, &port, 2), [0; 0]);
+    for id in 1..=3 {
+        assert_eq!(push(&mailbox, &call(id)), Ok(()), "call {id}");
+    }
+    assert_eq!(push(&mailbox, &call(4)), Err(FaultCode::Overloaded));
+    assert_eq!(pull(&mailbox, &port, 2), [1, 2]);
+    assert_eq!(push(&mailbox, &call(5)), Err(FaultCode::Overloaded));
+}
+
+#[test]
+fn replicas_take_turns_and_only_one_is_rung() {
+    let mailbox = mailbox(8, WhenFull::Reject);
+    let (one, two) = (Arc::default(), Arc::default());
+    pull(&mailbox, &one, 2);
+    pull(&mailbox, &two, 2);
+    let rung = |port: &Arc<LinkPort>| port.has_work();
+    assert_eq!(push(&mailbox, &call(1)), Ok(()));
+    assert_eq!((rung(&one), rung(&two)), (true, false));
+    assert_eq!(pull(&mailbox, &one, 2), [1]);
+    assert_eq!(push(&mailbox, &call(2)), Ok(()));
+    assert_eq!((rung(&one), rung(&two)), (false, true));
+}
+
+#[test]
+fn what_one_link_leaves_rings_the_next() {
+    let mailbox = mailbox(8, WhenFull::Reject);
+    let (one, two) = (Arc::<LinkPort>::default(), Arc::<LinkPort>::default());
+    pull(&mailbox, &one, 1);
+    pull(&mailbox, &two, 1);
+    for id in 1..=2 {
+        assert_eq!(push(&mailbox, &call(id)), Ok(()));
+    }
+    assert!(!two.has_work());
+    assert_eq!(pull(&mailbox, &one, 1), [1]);
+    assert!(two.has_work(), "a call is left");
+    mailbox.leave(&two);
+    assert_eq!(pull(&mailbox, &two, 1), [0; 0], "it has left");
+    pull(&mailbox, &one, 0);
+    assert_eq!(pull(&mailbox, &one, 1), [2]);
+}
+
+#[test]
+fn a_link_that_leaves_passes_its_ring_on() {
+    let mailbox = mailbox(8, WhenFull::Reject);
+    let (one, two) = (Arc::<LinkPort>::default(), Arc::<LinkPort>::default());
+    pull(&mailbox, &one, 1);
+    pull(&mailbox, &two, 1);
+    assert_eq!(push(&mailbox, &call(1)), Ok(()));
+    mailbox.leave(&one);
+    assert!(two.has_work());
+    assert_eq!(pull(&mailbox, &two, 1), [1]);
+}
+
+#[test]
+fn given_back_calls_stand_at_the_head_in_their_order() {
+    let (mailbox, port) = (mailbox(8, WhenFull::Reject), Arc::default());
+    let calls: Vec<_> = (1..=3).map(call).collect();
+    for call in &calls {
+        push(&mailbox, call).unwrap();
+    }
+    assert_eq!(pull(&mailbox, &port, 3), [1, 2, 3]);
+    push(&mailbox, &call(4)).unwrap();
+    end(&calls[1]);
+    assert_eq!(mailbox.give_back(&calls), Ok(()));
+    assert_eq!(pull(&mailbox, &Arc::default(), 9), [1, 3, 4]);
+}
+
+#[test]
+fn a_closed_mailbox_says_so_to_what_is_given_back() {
+    let mailbox = mailbox(8, WhenFull::Reject);
+    let calls = [call(1)];
+    push(&mailbox, &calls[0]).unwrap();
+    pull(&mailbox, &Arc::default(), 1);
+    assert!(mailbox.close(stopped()).is_empty());
+    let refused = mailbox.give_back(&calls).map_err(|fault| fault.code);
+    assert_eq!(refused, Err(FaultCode::AgentStopped));
+}
+
+#[test]
+fn closing_returns_what_waited_and_refuses_what_comes() {
+    let mailbox = mailbox(8, WhenFull::Reject);
+    push(&mailbox, &call(1)).unwrap();
+    assert_eq!(mailbox.close(stopped()).len(), 1);
+    assert_eq!(push(&mailbox, &call(2)), Err(FaultCode::AgentStopped));
+    mailbox.open();
+    assert_eq!(push(&mailbox, &call(3)), Ok(()));
+}
+
+#[test]
+fn a_held_mailbox_is_opened_by_no_incarnation() {
+    let mailbox = mailbox(8, WhenFull::Reject);
+    mailbox.hold(stopped());
+    mailbox.open();
+    assert_eq!(push(&mailbox, &call(1)), Err(FaultCode::AgentStopped));
+    mailbox.close(stopped());
+    assert!(mailbox.is_held(), "closing is no release");
+    mailbox.release();
+    assert_eq!(push(&mailbox, &call(2)), Err(FaultCode::AgentStopped));
+    mailbox.open();
+    assert_eq!(push(&mailbox, &call(3)), Ok(()));
+}
+
+/// What happens to the one call in the mailbox, and what that means for a caller who waits.
+fn check_waiting(what: &str, happens: impl FnOnce(&Mailbox, &Arc<Call>), expected: Option<bool>) {
+    let mailbox = mailbox(1, WhenFull::Wait);
+    let (first, second) = (call(1), call(2));
+    push(&mailbox, &first).unwrap();
+    let mut waiting = pin!(mailbox.push(&second));
+    assert!(poll(waiting.as_mut()).is_pending(), "{what}");
+    happens(&mailbox, &first);
+    let found = match poll(waiting) {
+        Poll::Pending => None,
+        Poll::Ready(pushed) => Some(pushed.is_ok()),
+    };
+    assert_eq!(found, expected, "{what}");
+}
+
+#[test]
+fn a_caller_who_waits_for_a_place_hears_of_every_one() {
+    check_waiting("nothing", |_, _| {}, None);
+    let taken = |mailbox: &Mailbox, _: &Arc<Call>| drop(pull(mailbox, &Arc::default(), 1));
+    check_waiting("taken", taken, Some(true));
+    let forgotten = |mailbox: &Mailbox, first: &Arc<Call>| {
+        end(first);
+        mailbox.forget(first);
+    };
+    check_waiting("forgotten", forgotten, Some(true));
+    // The link finds it before the one who ended it comes to forget it.
+    let popped = |mailbox: &Mailbox, first: &Arc<Call>| {
+        end(first);
+        assert_eq!(pull(mailbox, &Arc::default(), 1), [0; 0]);
+        mailbox.forget(first);
+    };
+    check_waiting("ended and popped", popped, Some(true));
+    check_waiting(
+        "closed",
+        |mailbox, _| drop(mailbox.close(stopped())),
+        Some(false),
+    );
+}
+
+#[test]
+fn a_caller_who_leaves_passes_the_place_on() {
+    let mailbox = mailbox(1, WhenFull::Wait);
+    let calls: Vec<_> = (1..=3).map(call).collect();
+    push(&mailbox, &calls[0]).unwrap();
+    let mut second = Box::pin(mailbox.push(&calls[1]));
+    let mut third = pin!(mailbox.push(&calls[2]));
+    assert!(poll(second.as_mut()).is_pending());
+    assert!(poll(third.as_mut()).is_pending());
+    pull(&mailbox, &Arc::default(), 1);
+    drop(second);
+    assert!(poll(third).is_ready());
+}
+
+#[test]
+fn a_call_that_ended_while_it_waited_takes_no_place() {
+    let mailbox = mailbox(1, WhenFull::Wait);
+    let late = call(1);
+    end(&late);
+    assert_eq!(push(&mailbox, &late), Ok(()));
+    assert_eq!(mailbox.len(), 0);
+}
