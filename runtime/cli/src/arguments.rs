@@ -191,7 +191,7 @@ pub(crate) struct LogArguments {
     #[arg(short, long, env = "SYNAPSE_FOLLOW", value_parser = truth())]
     pub(crate) follow: bool,
     /// The log of the incarnation before
-    #[arg(long, env = "SYNAPSE_PREVIOUS", value_parser = truth(), conflicts_with = "follow")]
+    #[arg(long, env = "SYNAPSE_PREVIOUS", value_parser = truth())]
     pub(crate) previous: bool,
     /// The last so many lines
     #[arg(long, value_name = "N", env = "SYNAPSE_TAIL")]
