@@ -211,8 +211,9 @@ def test_coroutine_that_cancels_itself_is_its_own_fault(start: Start) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="opens its own pipe by /proc")
 def test_cancel_that_comes_before_the_first_step_ends_the_run(start: Start) -> None:
     agent = start("cancelled_when_new", concurrency=2)
-    agent.send(call(1, "waits"), call(2, "lets go"))
-    agent.send(call(3, "x", prefetched=True), call(4, "x", prefetched=True))
+    # In one write: 3 and 4 must be there before 2 ends.
+    ahead = (call(3, "x", prefetched=True), call(4, "x", prefetched=True))
+    agent.send(call(1, "waits"), call(2, "lets go"), *ahead)
     assert agent.answer(4).code == "cancelled"
     assert agent.answer(3).output == "x"
     assert agent.ask("x", 5).output == "x"
