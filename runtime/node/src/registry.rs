@@ -145,3 +145,6 @@ pub(crate) fn supervisors(tree: &TreeSpec) -> Vec<(String, String)> {
     }
     found
 }
+
+#[cfg(test)]
+mod tests;
