@@ -58,8 +58,14 @@ pub(crate) fn schema() -> Result<u8, Failure> {
 
 /// On stdout. A reader that went away (`synapse schema | head`) is no failure worth words.
 pub(crate) fn print_line(line: &str) -> Result<(), Failure> {
+    print(format_args!("{line}\n"))
+}
+
+/// The same, without the end of the line.
+pub(crate) fn print(text: std::fmt::Arguments<'_>) -> Result<(), Failure> {
     let mut stdout = std::io::stdout().lock();
-    writeln!(stdout, "{line}")
+    stdout
+        .write_fmt(text)
         .and_then(|()| stdout.flush())
         .map_err(|error| match error.kind() {
             std::io::ErrorKind::BrokenPipe => Failure::new(""),

@@ -8,7 +8,7 @@ use synapse_api::{Client, ExitCode, Fault, RunEvent, RunRequest, RunResult, RunS
 use synapse_console::render;
 
 use crate::arguments::CallArguments;
-use crate::check::print_line;
+use crate::check::{print, print_line};
 use crate::client::fail;
 use crate::failure::Failure;
 use crate::place::connect;
@@ -120,7 +120,7 @@ async fn show_stream(mut stream: RunStream, agent: &str, json: bool) -> Result<u
         match event {
             RunEvent::Chunk { text, .. } if !json => {
                 printed = true;
-                print_piece(&text)?;
+                print(format_args!("{text}"))?;
             }
             RunEvent::Result(result) => {
                 if !json {
@@ -140,13 +140,6 @@ async fn show_stream(mut stream: RunStream, agent: &str, json: bool) -> Result<u
             | RunEvent::Unknown { .. } => {}
         }
     }
-}
-
-fn print_piece(text: &str) -> Result<(), Failure> {
-    let mut stdout = std::io::stdout().lock();
-    write!(stdout, "{text}")
-        .and_then(|()| stdout.flush())
-        .map_err(|error| Failure::new(format!("cannot write to stdout: {error}")))
 }
 
 /// Structured output has no chunks of text: it is printed whole.
