@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::harness::World;
+use crate::harness::{Running, World};
 
 const PLAIN: &str = r#"
 [supervisor.root]
@@ -197,6 +197,24 @@ fn a_long_stream_arrives_whole_and_in_order() {
     let expected: String = (0..5000).map(|number| format!("{number} ")).collect();
     assert!(text == expected, "5000 chunks in order");
     assert_eq!(lines.last().unwrap()["output"], expected);
+}
+
+#[test]
+fn a_reader_of_stdout_that_leaves_ends_the_call_without_a_word() {
+    let world = World::up(PLAIN);
+    let line = format!(
+        "{} call count 100000 --stream | head -c 4",
+        env!("CARGO_BIN_EXE_synapse")
+    );
+    let outcome = Running::start(world.program("sh", &["-c", &line]))
+        .outcome()
+        .exits(0);
+    assert_eq!(
+        (outcome.stdout.as_str(), outcome.stderr.as_str()),
+        ("0 1 ", "")
+    );
+    world.wait_for_agent("count", "idle", |agent| agent["in_flight"] == 0);
+    assert_eq!(world.agent("count")["incarnation"], 1);
 }
 
 #[test]
