@@ -40,7 +40,8 @@ pub(crate) struct Agent {
     pub(crate) mailbox: Mailbox,
     pub(crate) deadlines: Deadlines,
     pub(crate) log: LogBook,
-    /// Held while an operator's wish is noted and sent, so that both happen in one order.
+    /// Held while an operator's wish is noted and sent, and while a replica comes or goes for
+    /// good, so that state and mailbox change in one order.
     order: Mutex<()>,
     incarnations: AtomicU64,
     replicas: Vec<Mutex<Replica>>,
@@ -282,7 +283,7 @@ impl Agent {
         self.replicas.len()
     }
 
-    pub(crate) fn is_down(&self) -> bool {
+    fn is_down(&self) -> bool {
         let down = |slot: &Mutex<Replica>| {
             matches!(slot.lock().state, AgentState::Stopped | AgentState::Failed)
         };
@@ -291,18 +292,30 @@ impl Agent {
 
     pub(crate) fn began(&self, replica: usize, incarnation: u64) {
         self.log.begin(incarnation);
-        self.mailbox.open();
-        self.change(replica, |slot| {
-            *slot = Replica {
-                state: AgentState::Starting,
-                alive: true,
-                incarnation: Some(incarnation),
-                pid: None,
-                ready_at: None,
-                start_took: None,
-                group: Weak::new(),
-                port: Weak::new(),
-            };
+        self.in_order(|| {
+            self.change(replica, |slot| {
+                *slot = Replica {
+                    state: AgentState::Starting,
+                    alive: true,
+                    incarnation: Some(incarnation),
+                    pid: None,
+                    ready_at: None,
+                    start_took: None,
+                    group: Weak::new(),
+                    port: Weak::new(),
+                };
+            });
+            self.mailbox.open();
+        });
+    }
+
+    /// A replica is down and stays so. Without another one, calls are answered with this fault.
+    pub(crate) fn stays_down(&self, replica: usize, state: AgentState, fault: &Fault) {
+        self.in_order(|| {
+            self.set_state(replica, state);
+            if self.is_down() {
+                self.close(fault);
+            }
         });
     }
 

@@ -184,10 +184,7 @@ fn stays_down(node: &Node, child: &ChildId, reason: &ExitReason) {
     } else {
         (AgentState::Failed, agent.failed())
     };
-    agent.set_state(replica, state);
-    if agent.is_down() {
-        agent.close(&fault);
-    }
+    agent.stays_down(replica, state, &fault);
     let restart = match agent.spec.restart {
         Restart::Permanent => "permanent",
         Restart::Transient => "transient",
