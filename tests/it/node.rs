@@ -115,18 +115,27 @@ fn a_node_that_was_killed_leaves_no_lock_behind() {
 
 #[test]
 fn the_binary_works_from_any_folder() {
-    let mut world = World::up(TREE);
+    let world = World::new(TREE);
     let elsewhere = tempfile::tempdir().unwrap();
     let config = world.path("supervision.toml");
     let config = config.to_str().unwrap();
-    let call = ["call", "echo", "from afar", "--config", config];
-    let answer = Running::start(world.command_in(elsewhere.path(), &call)).outcome();
+    let run = |arguments: &[&str]| Running::start(world.command_in(elsewhere.path(), arguments));
+    let node = run(&["up", "--no-console", "--config", config]);
+    run(&["status", "--wait", "--config", config])
+        .outcome()
+        .exits(0);
+    // Its data directory is beside the configuration, and its agents work there, too.
+    assert_eq!(world.call("echo", "from home"), "from home");
+    let answer = run(&["call", "echo", "from afar", "--config", config]).outcome();
     assert_eq!(answer.text(), "from afar");
-    let variable = world.command_in(elsewhere.path(), &["call", "echo", "by variable"]);
-    let mut variable = variable;
+    let mut variable = world.command_in(elsewhere.path(), &["call", "echo", "by variable"]);
     variable.env("SYNAPSE_CONFIG", config);
     assert_eq!(Running::start(variable).outcome().text(), "by variable");
-    assert!(world.node().stderr().is_empty() || !world.node().stderr().contains("error"));
+    world.write("x.release", "");
+    assert_eq!(world.call("hold", "x"), "held x");
+    assert_eq!(std::fs::read_dir(elsewhere.path()).unwrap().count(), 0);
+    run(&["down", "--config", config]).outcome().exits(0);
+    node.outcome().exits(0);
 }
 
 #[test]
