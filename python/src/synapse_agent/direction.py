@@ -98,10 +98,20 @@ class Direction:
     def decode(self, body: bytes | bytearray | memoryview) -> Any:
         """A frame from a whole body (what follows the length); raises `Violation`."""
         try:
-            elements = unpackb(body, max_bin_len=0, max_ext_len=0)
-        except ValueError:
-            elements = _unpack_with_bytes(body)
-        if _is_plain_call(elements) and _CALL in self.shapes:
+            elements = unpackb(body)
+        except ValueError as error:
+            raise Violation("malformed", str(error) or type(error).__name__) from None
+        # A call with a text and nothing else, as nearly all frames are: looked at in one
+        # expression, at a fifth of the price of looking at each field by its shape.
+        if (
+            type(elements) is list
+            and len(elements) == _CALL_ARITY  # pyright: ignore[reportUnknownArgumentType]
+            and elements[0] == _CALL
+            and type(elements[2]) is str
+            and elements[7:] == _NOTHING_ELSE
+            and _is_head_of_call(elements)
+            and _CALL in self.shapes
+        ):
             return _name(Call, elements)
         return self._checked(elements)
 
@@ -119,36 +129,23 @@ class Direction:
         return _name(shape.frame, known)
 
 
-def _is_plain_call(elements: Any) -> bool:
-    """Whether this is a call with an input and nothing else, as nearly all frames are: at a third
-    of the price of looking at each field.
-    """
+def _is_head_of_call(elements: list[Any]) -> bool:
+    """Whether run, stream, prefetched, credit and deadline are what a call has."""
+    kind, run, _, stream, prefetched, credit, deadline = elements[:7]
     return (
-        _is_list(elements)
-        and len(elements) == _CALL_ARITY
-        and elements[7:] == _NOTHING_ELSE
-        and elements[0] == _CALL
-        and type(elements[0]) is int
-        and type(elements[1]) is int
-        and elements[1] >= 0
-        and type(elements[3]) is bool
-        and type(elements[4]) is bool
-        and type(elements[5]) is int
-        and elements[5] >= 0
-        and (elements[6] is None or (type(elements[6]) is int and elements[6] >= 0))
+        type(kind) is int
+        and type(run) is int
+        and run >= 0
+        and type(stream) is bool
+        and type(prefetched) is bool
+        and type(credit) is int
+        and credit >= 0
+        and (deadline is None or (type(deadline) is int and deadline >= 0))
     )
 
 
 def _is_list(value: Any) -> TypeGuard[list[Any]]:
     return type(value) is list
-
-
-def _unpack_with_bytes(body: bytes | bytearray | memoryview) -> Any:
-    """Unpack a body that is malformed, or that has bytes: only history may."""
-    try:
-        return unpackb(body)
-    except ValueError as error:
-        raise Violation("malformed", str(error) or type(error).__name__) from None
 
 
 def _check_fields(shape: _Shape, elements: list[Any]) -> list[Any]:

@@ -16,51 +16,53 @@ use crate::handle::RunId;
 /// The deadlines of an agent's live calls; also the list of those calls.
 #[derive(Debug, Default)]
 pub(crate) struct Deadlines {
-    calls: Mutex<BTreeMap<(Instant, RunId), Arc<Call>>>,
+    state: Mutex<State>,
     earlier: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    calls: BTreeMap<(Instant, RunId), Arc<Call>>,
+    /// When the keeper looks again by itself. It may be too early, for a call that has ended since:
+    /// that costs one look, where waking it for each call would cost a turn of a task.
+    alarm: Option<Instant>,
 }
 
 impl Deadlines {
     pub(crate) fn watch(&self, call: &Arc<Call>) {
-        let key = (call.deadline, call.id);
-        let mut calls = self.calls.lock();
-        let earliest = calls
-            .first_key_value()
-            .is_none_or(|(first, _)| key < *first);
-        calls.insert(key, Arc::clone(call));
-        drop(calls);
-        if earliest {
+        let mut state = self.state.lock();
+        state
+            .calls
+            .insert((call.deadline, call.id), Arc::clone(call));
+        let too_late = state.alarm.is_none_or(|alarm| call.deadline < alarm);
+        drop(state);
+        if too_late {
             self.earlier.notify_one();
         }
     }
 
     pub(crate) fn forget(&self, call: &Call) {
-        self.calls.lock().remove(&(call.deadline, call.id));
+        self.state.lock().calls.remove(&(call.deadline, call.id));
     }
 
     /// A live call by its number.
     pub(crate) fn find(&self, run: RunId) -> Option<Arc<Call>> {
-        self.calls
-            .lock()
-            .values()
-            .find(|call| call.id == run)
-            .cloned()
+        let state = self.state.lock();
+        state.calls.values().find(|call| call.id == run).cloned()
     }
 
     /// Waits until some deadline has passed, and returns its call. Cancel-safe.
     pub(crate) async fn next(&self) -> Arc<Call> {
         loop {
+            if let Some(call) = self.pop_due() {
+                return call;
+            }
+            // Set before the wait; a call that comes in between leaves its permit here.
             let earlier = self.earlier.notified();
-            let first = self.calls.lock().first_key_value().map(|((at, _), _)| *at);
-            match first {
+            match self.set_alarm() {
                 None => earlier.await,
-                Some(at) if at <= Instant::now() => {
-                    if let Some(call) = self.pop_due() {
-                        return call;
-                    }
-                }
-                Some(at) => tokio::select! {
-                    () = sleep_until(at) => {}
+                Some(alarm) => tokio::select! {
+                    () = sleep_until(alarm) => {}
                     () = earlier => {}
                 },
             }
@@ -68,9 +70,15 @@ impl Deadlines {
     }
 
     fn pop_due(&self) -> Option<Arc<Call>> {
-        let mut calls = self.calls.lock();
-        let first = calls.first_entry()?;
+        let mut state = self.state.lock();
+        let first = state.calls.first_entry()?;
         (first.key().0 <= Instant::now()).then(|| first.remove())
+    }
+
+    fn set_alarm(&self) -> Option<Instant> {
+        let mut state = self.state.lock();
+        state.alarm = state.calls.first_key_value().map(|((at, _), _)| *at);
+        state.alarm
     }
 }
 

@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::hash::BuildHasherDefault;
 use std::io::{self, Read};
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::BufMut;
@@ -138,6 +139,8 @@ impl Link {
         let mut stdin = Some(stdin);
         let mut decoder = FrameDecoder::<FromAgent>::new();
         let port = Arc::clone(&self.port);
+        // Kept from turn to turn: to enter the bell's list anew costs two locks.
+        let mut rung = pin!(port.rung());
         while self.reaped.is_none() && self.death.is_none() {
             self.take_calls();
             if self.outbox.flush(&mut stdin) == Flushed::Broken {
@@ -147,7 +150,10 @@ impl Link {
             tokio::select! {
                 biased;
                 read = read(&mut stdout, &mut decoder), if self.open => self.read(&read, &mut decoder),
-                () = port.rung() => self.obey(&mut stdin),
+                () = rung.as_mut() => {
+                    rung.set(port.rung());
+                    self.obey(&mut stdin);
+                }
                 () = writable(stdin.as_ref()), if self.outbox.waits() => {}
                 () = until(grace) => {
                     self.grace_over();
