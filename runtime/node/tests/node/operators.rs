@@ -100,7 +100,7 @@ async fn a_stop_holds_though_its_supervisor_is_restarted() -> Outcome {
 
 async fn a_stop_whose_asker_left_is_told_all_the_same() -> Outcome {
     let spec = agent("echo", |spec| {
-        spec.shutdown = synapse_core::spec::Shutdown::Timeout(synapse_core::time::Millis(500));
+        spec.shutdown = synapse_core::spec::Shutdown::Timeout(synapse_core::time::Millis(2500));
     });
     let world = ready(vec![spec]).await?;
     let mut run = world.run("echo", job("wait")).await?;

@@ -157,7 +157,7 @@ async fn shutdown_in_the_middle_of_a_backoff_ends_at_once() -> Outcome {
 async fn shutdown_in_the_middle_of_a_drain_answers_every_call() -> Outcome {
     let spec = agent("echo", |spec| {
         spec.concurrency = 2;
-        spec.shutdown = Shutdown::Timeout(Millis(500));
+        spec.shutdown = Shutdown::Timeout(Millis(2500));
     });
     let world = ready(vec![spec]).await?;
     let mut ends = world.run("echo", json!({"do": "slow", "ms": 50})).await?;
