@@ -47,7 +47,7 @@ pub(crate) enum Verb {
     #[command(visible_alias = "ps")]
     Status(StatusArguments),
     /// Show the supervision tree
-    Tree(PlaceArguments),
+    Tree(TreeArguments),
     /// Show everything that is known of one agent
     Inspect(InspectArguments),
     /// Call an agent and print its answer
@@ -137,6 +137,19 @@ pub(crate) struct DownArguments {
     /// How long to wait for the node's end
     #[arg(long, value_name = "TIME", env = "SYNAPSE_TIMEOUT", default_value = "60s", value_parser = duration)]
     pub(crate) timeout: Duration,
+    /// Print JSON
+    #[arg(long, env = "SYNAPSE_JSON", value_parser = truth())]
+    pub(crate) json: bool,
+}
+
+/// `tree`.
+#[derive(Debug, Args)]
+pub(crate) struct TreeArguments {
+    #[command(flatten)]
+    pub(crate) place: PlaceArguments,
+    /// Print JSON: the same as `status --json`
+    #[arg(long, env = "SYNAPSE_JSON", value_parser = truth())]
+    pub(crate) json: bool,
 }
 
 /// `status`.

@@ -46,7 +46,11 @@ pub(crate) async fn down(arguments: &DownArguments) -> Result<u8, Failure> {
         let text = format!("the node has not stopped within {:?}", arguments.timeout);
         return Err(Failure::new(text).exit(ExitCode::DeadlineExceeded));
     }
-    print_line("stopped")?;
+    print_line(if arguments.json {
+        r#"{"stopped":true}"#
+    } else {
+        "stopped"
+    })?;
     Ok(0)
 }
 

@@ -59,7 +59,16 @@ fn filter(settings: LogSettings) -> EnvFilter {
     // Actors' own life is no news to an operator.
     let quiet = "ractor=warn,hyper=warn";
     let configured = format!("{level},{quiet}");
-    EnvFilter::try_from_default_env().unwrap_or_else(|_unset| EnvFilter::new(configured))
+    EnvFilter::try_from_default_env().unwrap_or_else(|error| {
+        if std::env::var_os(EnvFilter::DEFAULT_ENV).is_some() {
+            // The log does not stand yet; a closed stderr is no reason not to start.
+            drop(writeln!(
+                io::stderr(),
+                "warning: RUST_LOG is not used: {error}"
+            ));
+        }
+        EnvFilter::new(configured)
+    })
 }
 
 /// A log file that makes room for a new one when it is full: `synapse.log`, `synapse.log.1`, …
@@ -96,7 +105,9 @@ impl Write for RotatedFile {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let length = u64::try_from(line.len()).unwrap_or(u64::MAX);
         if state.bytes > 0 && state.bytes.saturating_add(length) > state.settings.file_bytes_max {
-            state.rotate()?;
+            // Where there is no room for a new file, the old one goes on: a line more is better
+            // than none. It is tried again with the next line.
+            state.rotate().ok();
         }
         state.file.write_all(line)?;
         state.bytes = state.bytes.saturating_add(length);

@@ -6,7 +6,6 @@ mod stdin;
 
 use std::io::Write;
 use std::path::Path;
-use std::time::Duration;
 
 use synapse_api::{Client, ExitCode};
 use synapse_config::Configuration;
@@ -28,9 +27,6 @@ use stdin::Stdin;
 const SCHEMA_FILE: &str = "supervision.schema.json";
 /// The lines that were typed in the console.
 const HISTORY_FILE: &str = "history";
-/// The tree is shown as it stands after this long, ready or not.
-const SETTLE_TIMEOUT: Duration = Duration::from_secs(600);
-
 /// Runs the tree until it is told to stop, or gives up.
 pub(crate) async fn up(arguments: UpArguments) -> Result<u8, Failure> {
     let started = Instant::now();
@@ -154,8 +150,8 @@ impl Session {
         tokio::select! {
             end = self.node.ended() => return End::Node(end),
             _ = signals.next() => return End::Signal,
-            // The tree is shown as it stands, also when it did not come up in time.
-            _ = self.node.wait_settled(SETTLE_TIMEOUT) => {}
+            // Each agent was up once; one that has crashed since does not keep the prompt away.
+            () = self.node.started() => {}
         }
         let client = match Client::connect(&self.data_dir).await {
             Ok(client) => client,

@@ -174,6 +174,11 @@ impl NodeHandle {
         status::wait_settled(&self.node, timeout).await
     }
 
+    /// Waits until the whole tree has come up once, or the node has ended.
+    pub async fn started(&self) {
+        self.node.started().await;
+    }
+
     /// One agent with everything that is known of it.
     ///
     /// # Errors
@@ -220,7 +225,7 @@ impl NodeHandle {
     /// # Errors
     /// `agent_not_found` where a target matches nothing; then nothing was done.
     pub async fn restart(&self, targets: &[String]) -> Result<Vec<ActionOutcome>, Fault> {
-        self.node.operate(Wish::Restart, targets).await
+        self.operate(Wish::Restart, targets).await
     }
 
     /// Stops agents until they are started again.
@@ -228,7 +233,7 @@ impl NodeHandle {
     /// # Errors
     /// `agent_not_found` where a target matches nothing; then nothing was done.
     pub async fn stop(&self, targets: &[String]) -> Result<Vec<ActionOutcome>, Fault> {
-        self.node.operate(Wish::Stop, targets).await
+        self.operate(Wish::Stop, targets).await
     }
 
     /// Starts agents that are stopped or failed.
@@ -236,7 +241,17 @@ impl NodeHandle {
     /// # Errors
     /// `agent_not_found` where a target matches nothing; then nothing was done.
     pub async fn start(&self, targets: &[String]) -> Result<Vec<ActionOutcome>, Fault> {
-        self.node.operate(Wish::Start, targets).await
+        self.operate(Wish::Start, targets).await
+    }
+
+    /// In a task of its own: an operator who leaves in the middle has asked for all of it.
+    async fn operate(&self, wish: Wish, targets: &[String]) -> Result<Vec<ActionOutcome>, Fault> {
+        let (node, targets) = (Arc::clone(&self.node), targets.to_vec());
+        let work = tokio::spawn(async move { node.operate(wish, &targets).await });
+        work.await.unwrap_or_else(|error| {
+            let message = format!("the action failed: {error}");
+            Err(Fault::new(FaultCode::AgentError, message))
+        })
     }
 
     /// Sends SIGKILL to agents' processes: a crash, to see them come back.

@@ -117,6 +117,8 @@ pub(crate) struct Node {
     tree: OnceLock<(SupervisionTree, SupervisorHandle)>,
     /// Grows with every change of an agent's state.
     pub(crate) changes: watch::Sender<u64>,
+    /// Whether the whole tree has come up once.
+    up: watch::Sender<bool>,
     stopping: watch::Sender<bool>,
     end: watch::Sender<Option<NodeEnd>>,
 }
@@ -148,6 +150,7 @@ impl NodeHandle {
             runs: AtomicU64::new(0),
             tree: OnceLock::new(),
             changes: watch::Sender::new(0),
+            up: watch::Sender::new(false),
             stopping: watch::Sender::new(false),
             end: watch::Sender::new(None),
         });
@@ -184,6 +187,7 @@ async fn watch_root(
             // A child that is held counts as started, so that this is no news then.
             Some(ChildReport::Started) if *node.stopping.borrow() => {}
             Some(ChildReport::Started) => {
+                node.up.send_replace(true);
                 let count = node.registry.all().len();
                 let message = format!("all {count} agents were started");
                 node.events
@@ -304,6 +308,15 @@ impl Node {
 
     pub(crate) fn is_stopping(&self) -> bool {
         *self.stopping.borrow()
+    }
+
+    pub(crate) async fn started(&self) {
+        let mut up = self.up.subscribe();
+        tokio::select! {
+            // The node holds the sender, so that this is told.
+            _ = up.wait_for(|up| *up) => {}
+            _ = self.ended() => {}
+        }
     }
 
     pub(crate) async fn ended(&self) -> NodeEnd {

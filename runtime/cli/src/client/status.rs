@@ -4,7 +4,7 @@ use synapse_api::{ExitCode, Status};
 use synapse_console::{Surroundings, render, terminal_cells};
 use tokio::time::Instant;
 
-use crate::arguments::{InspectArguments, PlaceArguments, StatusArguments};
+use crate::arguments::{InspectArguments, StatusArguments, TreeArguments};
 use crate::check::print_line;
 use crate::client::{connect_until, fail};
 use crate::failure::Failure;
@@ -43,13 +43,14 @@ fn show(status: &Status, json: bool) -> Result<(), Failure> {
 }
 
 /// `synapse tree`.
-pub(crate) async fn tree(arguments: &PlaceArguments) -> Result<u8, Failure> {
-    let status = connect(arguments).await?.status().await?;
-    print_line(&render::tree(
-        &status,
-        terminal_cells(),
-        Surroundings::detect().palette,
-    ))?;
+pub(crate) async fn tree(arguments: &TreeArguments) -> Result<u8, Failure> {
+    let status = connect(&arguments.place).await?.status().await?;
+    if arguments.json {
+        show(&status, true)?;
+        return Ok(0);
+    }
+    let palette = Surroundings::detect().palette;
+    print_line(&render::tree(&status, terminal_cells(), palette))?;
     Ok(0)
 }
 
