@@ -97,6 +97,16 @@ fn kill_is_a_crash_of_whatever_the_names_and_globs_name() {
 }
 
 #[test]
+fn a_wait_after_a_kill_is_for_the_next_incarnation() {
+    let world = World::up(TREE);
+    for incarnation in 2..9 {
+        act(&world, "kill", &["echo"]);
+        let status = world.run(&["status", "--wait", "--json"]).exits(0).json();
+        assert_eq!(status["agents"][0]["incarnation"], incarnation, "{status}");
+    }
+}
+
+#[test]
 fn a_stop_holds_until_start_whatever_the_siblings_do() {
     let world = World::up(TREE);
     act(&world, "stop", &["worker-1"]);
