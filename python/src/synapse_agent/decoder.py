@@ -24,7 +24,7 @@ _length_at = Struct(">I").unpack_from
 class Decoder:
     """Splits a stream of bytes into the frames of one direction."""
 
-    __slots__ = ("_body", "_decode", "_filled", "_rest")
+    __slots__ = ("_body", "_decode", "_filled", "_rest", "large")
 
     def __init__(self, direction: Direction) -> None:
         """Expect the first byte of a frame."""
@@ -32,10 +32,12 @@ class Decoder:
         self._rest = b""
         self._body: bytearray | None = None
         self._filled = 0
+        self.large = False
+        """Whether a large body is being read, which `target` is for."""
 
     def feed(self, data: bytes) -> list[Any]:
         """The frames that these bytes complete; raises `Violation`."""
-        if self._body is not None:
+        if self.large:
             return self._feed_body(data)
         if self._rest:
             data = self._rest + data
@@ -74,6 +76,7 @@ class Decoder:
         if self._filled < len(self._body):
             return []
         body, self._body = self._body, None
+        self.large = False
         return [self._decode(body)]
 
     @property
@@ -83,6 +86,7 @@ class Decoder:
 
     def _begin_body(self, length: int, have: memoryview) -> None:
         self._body = bytearray(length)
+        self.large = True
         self._body[: len(have)] = have
         self._filled = len(have)
 

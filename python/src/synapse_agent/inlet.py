@@ -36,7 +36,7 @@ class Inlet:
     def read(self) -> list[Any]:
         """Read once, blocking if the descriptor does; never an empty read."""
         try:
-            if self._decoder.target is not None:
+            if self._decoder.large:
                 return self._read_large()
             data = os.read(self.descriptor, READ_BYTES)
             if data:

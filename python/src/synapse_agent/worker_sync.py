@@ -14,7 +14,7 @@ from typing import Any, cast
 from .chunk import CHUNK_CHARS_SAFE, fit_event, split_text
 from .credit import NO_CREDIT
 from .faults import StartFailed, not_json, output_too_large
-from .frame import Call, FrameTooLong, Json, OutputVerdict, Ping, ToolResult, Violation, encode
+from .frame import FrameTooLong, Json, OutputVerdict, Ping, ToolResult, Violation, encode
 from .inlet import Inlet, violated
 from .json_value import check_json
 from .logs import LogSender, capture_logging
@@ -56,7 +56,7 @@ class BlockingPort(Run):
     """The run port of a blocking program: a wait reads the pipe on the spot."""
 
     worker: BlockingWorker
-    """Set by the worker that makes it."""
+    """Set by the worker when it executes."""
 
     def emit_text(self, text: str) -> None:
         """Stream text; waits for credit."""
@@ -139,7 +139,7 @@ class BlockingWorker:
         self._session = session
         self._execute_call = program.run
         self._current = 0
-        session.make_run = self._make_port
+        session.make_run = BlockingPort
 
     def serve(self) -> None:
         """Serve until `stop` has come and every run has ended."""
@@ -173,11 +173,6 @@ class BlockingWorker:
         finally:
             self.gate.leave()
 
-    def _make_port(self, call: Call) -> BlockingPort:
-        port = BlockingPort(call)
-        port.worker = self
-        return port
-
     def _take_pending(self) -> None:
         """Take what the sentinel has read meanwhile."""
         pending = self.gate.pending
@@ -203,6 +198,7 @@ class BlockingWorker:
             return
         if not port.started:
             self.outlet.send((67, port.run))
+        port.worker = self
         self._current = port.run
         gate = self.gate
         gate.serial += 1  # as `gate.leave`, without a call
@@ -211,7 +207,8 @@ class BlockingWorker:
             gate.ring()
         try:
             outcome = self._execute_call(port.call, port)
-            check_json(outcome[0])
+            if type(outcome[0]) is not str:
+                check_json(outcome[0])
             frame = self._session.finished(port, outcome)
         except (SystemExit, KeyboardInterrupt):
             raise  # the end of the process
