@@ -15,6 +15,10 @@ from .frame import FRAME_BYTES_MAX, HEADER_BYTES, Violation
 
 __all__ = ["READ_BYTES", "Decoder"]
 
+KEPT_BYTES_MAX: Final = 1024 * 1024
+"""A buffer for a large body is kept for the next one up to this size: fresh memory costs more than
+the read that fills it."""
+
 READ_BYTES: Final = 64 * 1024
 """Bytes that one read asks the pipe for: what a Linux pipe holds by default."""
 
@@ -24,13 +28,14 @@ _length_at = Struct(">I").unpack_from
 class Decoder:
     """Splits a stream of bytes into the frames of one direction."""
 
-    __slots__ = ("_body", "_decode", "_filled", "_rest", "large")
+    __slots__ = ("_body", "_decode", "_filled", "_kept", "_rest", "large")
 
     def __init__(self, direction: Direction) -> None:
         """Expect the first byte of a frame."""
         self._decode = direction.decode
         self._rest = b""
-        self._body: bytearray | None = None
+        self._body: memoryview | None = None
+        self._kept = bytearray()
         self._filled = 0
         self.large = False
         """Whether a large body is being read, which `target` is for."""
@@ -66,7 +71,7 @@ class Decoder:
     @property
     def target(self) -> memoryview | None:
         """Where the rest of a large body is to be read into, if one is being read."""
-        return None if self._body is None else memoryview(self._body)[self._filled :]
+        return None if self._body is None else self._body[self._filled :]
 
     def filled(self, count: int) -> list[Any]:
         """Say that `target` got `count` bytes; the frame, if that was all of it."""
@@ -77,6 +82,8 @@ class Decoder:
             return []
         body, self._body = self._body, None
         self.large = False
+        if len(self._kept) > KEPT_BYTES_MAX:
+            self._kept = bytearray()
         return [self._decode(body)]
 
     @property
@@ -85,7 +92,9 @@ class Decoder:
         return bool(self._rest) or self._body is not None
 
     def _begin_body(self, length: int, have: memoryview) -> None:
-        self._body = bytearray(length)
+        if length > len(self._kept):
+            self._kept = bytearray(length)
+        self._body = memoryview(self._kept)[:length]
         self.large = True
         self._body[: len(have)] = have
         self._filled = len(have)

@@ -71,7 +71,8 @@ class Outlet:
 
     def _send_large(self, frame: tuple[Any, ...], then: bytes) -> None:
         """Write a frame from the packer's own buffer."""
-        packer = Packer(autoreset=False)
+        # Made as large as a text of ASCII needs: growing would copy what is packed so far.
+        packer = Packer(autoreset=False, buf_size=len(frame[2]) + LARGE_CHARS)
         packer.pack(frame)
         with packer.getbuffer() as body:
             if len(body) > VALUES_MAX:
@@ -111,7 +112,8 @@ class Outlet:
             written = os.writev(self.descriptor, (length, body))
             with body[max(0, written - len(length)) :] as rest:
                 self._put_rest(rest)
-            self._put(then)
+            if then:
+                self._put(then)
         except BaseException as error:
             self._failed(error)
 

@@ -6,7 +6,7 @@
 use tokio::net::unix::pipe::Sender;
 
 /// The buffer is given back when it was larger than this, in bytes.
-const KEPT_BYTES_MAX: usize = 256 * 1024;
+const KEPT_BYTES_MAX: usize = 1024 * 1024;
 
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
