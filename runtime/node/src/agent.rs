@@ -335,11 +335,13 @@ impl Agent {
 
     /// Sends SIGKILL to a replica's process. Calls from now on wait for the next incarnation.
     pub(crate) fn kill(&self, replica: usize) -> Result<(), String> {
-        let slot = self.replicas.get(replica).ok_or("no such replica")?.lock();
+        let mut slot = self.replicas.get(replica).ok_or("no such replica")?.lock();
         let group = slot.group.upgrade().ok_or("it has no process now")?;
         if let Some(port) = slot.port.upgrade() {
             self.mailbox.leave(&port);
         }
+        // Who waits for readiness from now on means the next incarnation's.
+        slot.state = AgentState::Stopping;
         let sent = group.signal_leader(Signal::KILL);
         sent.map_err(|error| error.to_string())
     }
