@@ -2,7 +2,8 @@
 
     ENVIRONMENT/bin/python benches/bare.py [--calls N] [--pin CPU] [--stream]
 
-Prints the median of a run in microseconds. benches/overhead.py calls it in turn with `synapse bench`.
+Prints the median of a run in microseconds. benches/overhead.py calls it in turn with
+`synapse bench`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """What Synapse adds to a run of pydantic-ai: `synapse bench` and the bare run, in turn.
 
-    python3 benches/overhead.py [--synapse target/release/synapse] [--calls N] [--pin CPU] [--rounds R]
+    python3 benches/overhead.py [--synapse target/release/synapse] [--calls N] [--pin CPU]
+                                [--rounds R]
 
 Prints the medians of both and their difference, in microseconds.
 """
