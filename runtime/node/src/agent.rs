@@ -126,7 +126,7 @@ impl Agent {
         match reason {
             CancelReason::DeadlineExceeded => {
                 let waited = call.deadline.saturating_duration_since(call.arrived);
-                let message = format!("{} did not answer within {waited:?}", self.name);
+                let message = format!("{} did not answer within {}", self.name, people(waited));
                 Fault::new(FaultCode::DeadlineExceeded, message)
                     .with_details(json!({ "timeout_ms": millis(waited) }))
             }

@@ -9,6 +9,7 @@ use synapse_core::supervisor::{ChildId, Reply, Request, RequestError};
 use tokio::time::timeout;
 
 use crate::agent::Agent;
+use crate::agent::process::people;
 use crate::events::Happening;
 use crate::node::Node;
 use crate::supervisor::SupervisorHandle;
@@ -78,7 +79,12 @@ impl Node {
             Ok(Err(why)) => (false, why),
             Err(_) => (
                 false,
-                format!("{} is not {} after {limit:?}", agent.name, wish.done()),
+                format!(
+                    "{} is not {} after {}",
+                    agent.name,
+                    wish.done(),
+                    people(limit)
+                ),
             ),
         };
         let happening = Happening::new(EventKind::Operator, format!("operator: {message}"));

@@ -6,6 +6,7 @@ use dashmap::DashMap;
 use globset::Glob;
 use serde_json::json;
 use synapse_core::fault::{Fault, FaultCode};
+use synapse_core::name::Name;
 use synapse_core::spec::{ChildRef, TreeSpec};
 
 use crate::agent::Agent;
@@ -49,8 +50,23 @@ impl AgentRegistry {
 
     /// An agent by its name.
     pub(crate) fn agent(&self, name: &str) -> Result<Arc<Agent>, Fault> {
-        let agent = self.agents.get(name).map(|entry| Arc::clone(entry.value()));
-        agent.ok_or_else(|| self.not_found(name))
+        self.find(name).ok_or_else(|| {
+            let below = self.below(name);
+            if below.is_empty() {
+                return Self::not_found(name, self.tree.agents.keys());
+            }
+            let names: Vec<&str> = below.iter().map(|agent| &*agent.name).collect();
+            let message = format!(
+                "{name:?} is a supervisor; the agents below it are {}",
+                names.join(", ")
+            );
+            Fault::new(FaultCode::AgentNotFound, message)
+                .with_details(json!({ "nearest": names.first() }))
+        })
+    }
+
+    fn find(&self, name: &str) -> Option<Arc<Agent>> {
+        self.agents.get(name).map(|entry| Arc::clone(entry.value()))
     }
 
     /// Every agent in start order.
@@ -88,7 +104,8 @@ impl AgentRegistry {
             return Ok(self.below(target));
         }
         if !target.contains(['*', '?', '[', '{']) {
-            return self.agent(target).map(|agent| vec![agent]);
+            let found = self.find(target).map(|agent| vec![agent]);
+            return found.ok_or_else(|| Self::not_found(target, self.names()));
         }
         let glob = Glob::new(target).map_err(|error| {
             let message = format!("{target:?} is not a glob: {}", error.kind());
@@ -107,13 +124,16 @@ impl AgentRegistry {
                 .filter(|agent| glob.is_match(&*agent.name)),
         );
         if found.is_empty() {
-            return Err(self.not_found(target));
+            return Err(Self::not_found(target, self.names()));
         }
         Ok(found)
     }
 
-    fn not_found(&self, name: &str) -> Fault {
-        let known = self.tree.agents.keys().chain(self.tree.supervisors.keys());
+    fn names(&self) -> impl Iterator<Item = &Name> {
+        self.tree.agents.keys().chain(self.tree.supervisors.keys())
+    }
+
+    fn not_found<'a>(name: &str, known: impl Iterator<Item = &'a Name>) -> Fault {
         let nearest = known
             .map(|known| (strsim::jaro_winkler(name, known.as_str()), known.as_str()))
             .filter(|(similarity, _)| *similarity >= SIMILARITY_MIN)

@@ -5,8 +5,11 @@
 
 use tokio::net::unix::pipe::Sender;
 
-/// The buffer is given back when it was larger than this, in bytes.
+/// The buffer is given back when it was larger than this, in bytes. Fresh memory for each payload
+/// of up to a megabyte would cost more than writing it.
 const KEPT_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes that the pipe has taken are forgotten from this many on.
+const WRITTEN_BYTES_MAX: usize = 256 * 1024;
 
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
@@ -63,7 +66,7 @@ impl Outbox {
     /// A process that is always a little behind would otherwise keep every byte it ever got. Each
     /// byte is moved once at the most.
     fn forget_written(&mut self) {
-        if self.written > KEPT_BYTES_MAX && self.written > self.bytes.len() / 2 {
+        if self.written > WRITTEN_BYTES_MAX && self.written > self.bytes.len() / 2 {
             self.bytes.drain(..self.written);
             self.written = 0;
         }
