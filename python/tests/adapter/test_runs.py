@@ -222,6 +222,14 @@ def test_the_manifest_names_each_of_several_outputs() -> None:
     assert (manifest.output_name, manifest.mode) == ("Report | integer", "run")
 
 
+@pytest.mark.parametrize(
+    ("output_type", "name"),
+    [(list[int], "list[int]"), (list[Report], "list[Report]"), (int, "int"), (str, None)],
+)
+def test_the_manifest_names_an_output_as_its_author_does(output_type: Any, name: str) -> None:
+    assert program_of(Agent(output_type=output_type)).manifest.output_name == name
+
+
 def test_text_streams_unless_the_model_cannot() -> None:
     assert program_of(Agent(output_type=[Report, str])).manifest.mode == "run_stream"
     assert program_of(Agent()).manifest.mode == "run_stream"

@@ -5,8 +5,9 @@ Looks at agents and models; runs nothing.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
-from typing import Any, cast, get_args
+from typing import Any, Final, cast, get_args, get_origin
 
 from pydantic import PydanticUserError
 from pydantic.errors import PydanticSchemaGenerationError
@@ -20,6 +21,8 @@ from .deps import Deps
 from .models import AnyAgent, model_name
 
 __all__ = ["is_agent", "manifest_of", "mode_of"]
+
+_MODULES: Final = re.compile(r"(?:\w+\.|<locals>\.)+(?=\w)")
 
 
 def is_agent(target: object) -> bool:
@@ -93,7 +96,14 @@ def _output_name(agent: AnyAgent, schema: dict[str, Json] | None) -> str | None:
     if isinstance(options, list):
         return " | ".join(_name_of(option) for option in cast("list[dict[str, Json]]", options))
     title: Json = schema.get("title")
-    name = title or getattr(cast("object", agent.output_type), "__name__", None)
+    return title if isinstance(title, str) and title else _type_words(agent.output_type)
+
+
+def _type_words(output_type: object) -> str | None:
+    """A type as its author wrote it, without modules: `list[Report]`."""
+    if get_origin(output_type) is not None:
+        return _MODULES.sub("", repr(output_type))
+    name = getattr(output_type, "__name__", None)
     return name if isinstance(name, str) else None
 
 
