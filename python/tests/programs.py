@@ -168,6 +168,10 @@ class Report:
     risk: Literal["low", "high"] = "low"
 
 
+def add(a: int, b: int = 1) -> int:
+    return a + b
+
+
 def report(title: str, *, words: int = 1) -> Report:
     return Report(title * words, "high")
 

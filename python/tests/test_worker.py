@@ -357,6 +357,14 @@ def test_input_is_spread_over_parameters(start: Start) -> None:
     assert agent.ask({"title": 4}, 5).message == "input.title must be a string, not an integer"
 
 
+def test_text_that_was_meant_as_json_is_told_how_to_be(start: Start) -> None:
+    message = start("add").ask('{"a": 1}').message
+    assert (
+        message
+        == "input.a must be an integer, not a string (a prompt is text; `--input` gives JSON)"
+    )
+
+
 def test_input_becomes_a_dataclass(start: Start) -> None:
     agent = start("takes_report")
     assert agent.ask({"title": "t"}).output == "t: low"

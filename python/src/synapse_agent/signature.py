@@ -137,7 +137,7 @@ class Signature:
     def _given_members(self, value: Json) -> dict[str, Any]:
         """The members of an object; a bare text is the first parameter's where that suffices."""
         if type(value) is str and self._text_suffices():
-            return {self._inputs[0].name: build_for(self._inputs[0], value)}
+            return {self._inputs[0].name: self._of_text(value)}
         if type(value) is not dict:
             names = ", ".join(parameter.name for parameter in self._inputs) or "any members"
             raise Mismatch(f"input must be an object with {names}")
@@ -153,6 +153,13 @@ class Signature:
             rest = {name: one for name, one in members.items() if name not in given}
             given.update(rest)
         return given
+
+    def _of_text(self, text: str) -> Any:
+        """The first parameter's argument of a text, which its caller may have meant as JSON."""
+        try:
+            return build_for(self._inputs[0], text)
+        except Mismatch as mismatch:
+            raise Mismatch(f"{mismatch} (a prompt is text; `--input` gives JSON)") from None
 
     def _text_suffices(self) -> bool:
         if not self._inputs:
