@@ -102,6 +102,7 @@ def test_missing_deps_name_the_fields() -> None:
     fault = failing(_showing(Customer), call("show"))
     assert fault.code == "invalid_input"
     assert "Customer with number, address" in fault.message
+    assert """--deps '{"number": "…", "address": "…"}'""" in fault.message
 
 
 def test_a_type_with_defaults_needs_none() -> None:
@@ -170,6 +171,10 @@ async def async_generator_context(value: object) -> AsyncGenerator[Connection]:
     LOG.append("close")
 
 
+def failing_factory(value: Any) -> Connection:
+    return value["connection"]
+
+
 FACTORIES = [
     given,
     coroutine,
@@ -184,7 +189,7 @@ FACTORIES = [
 def factories(monkeypatch: pytest.MonkeyPatch) -> None:
     LOG.clear()
     module = ModuleType("deps_factories")
-    for factory in (plain, *FACTORIES):
+    for factory in (plain, failing_factory, *FACTORIES):
         setattr(module, factory.__name__, factory)
     monkeypatch.setitem(sys.modules, "deps_factories", module)
 
@@ -226,6 +231,18 @@ def test_deps_of_an_incarnation_are_opened_once(factory: str, mode: Mode) -> Non
     drive_program(program_of(_logging(), configuration), call("show"), call("show"))
     closed = ["close"] if "context" in factory else []
     assert ["open", "use", "use", *closed] == LOG
+
+
+@pytest.mark.usefixtures("factories")
+@pytest.mark.parametrize("mode", MODES)
+def test_a_factory_that_fails_is_named(mode: Mode) -> None:
+    configuration = _configured("failing_factory", "run", mode)
+    fault = failing(_logging(), call("show"), configuration=configuration)
+    assert (fault.origin, fault.code) == ("agent", "agent_error")
+    assert fault.message == (
+        f"the deps factory {__name__}:failing_factory (given None: deps come with a call, "
+        "by --deps) failed: TypeError: 'NoneType' object is not subscriptable"
+    )
 
 
 @pytest.mark.usefixtures("factories")

@@ -110,8 +110,10 @@ class Deps:
             if fields
             else _type_name(self._type)
         )
+        example = json.dumps(dict.fromkeys(fields, "…"), ensure_ascii=False)
         raise _caller(
-            f"{self._agent} needs deps: {needs}",
+            f"{self._agent} needs deps: {needs}; give them with the call, as "
+            f"`synapse call {self._agent} … --deps '{example}'`",
             {"fields": cast("Json", fields), "schema": self.schema},
         )
 

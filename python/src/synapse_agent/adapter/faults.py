@@ -29,6 +29,7 @@ from pydantic_ai.exceptions import (
 )
 from pydantic_ai.usage import RunUsage
 
+from ..deps import failed_factory
 from ..program import Configuration, Fault, Json, RunView
 from .credentials import missing_variable
 from .history import usage_map, write
@@ -201,7 +202,7 @@ def _agent(error: Exception, agent: str) -> Fault:
     details: dict[str, Json] = {"exception": name, "traceback": _traceback(error)}
     if isinstance(error, UserError):
         return Fault("agent", "agent_error", _misuse(error, agent), details=details)
-    message = _brief(f"{name}: {error}" if str(error) else name)
+    message = _brief(failed_factory(error) + (f"{name}: {error}" if str(error) else name))
     tool = _tool_of(error)
     if tool is not None:
         details["tool"] = tool
