@@ -78,13 +78,12 @@ def _serve(
 
 
 def _start_fault(error: BaseException, welcome: Welcome) -> Fault:
-    """The adapter knows pydantic-ai's own errors, where it has been imported at all."""
-    known: Fault | None = None
-    if "pydantic_ai" in sys.modules and not isinstance(error, Fault):
-        from .adapter import start_fault
+    """What it means, as the adapter sees it, whose front costs no import of pydantic-ai."""
+    if isinstance(error, Fault):
+        return start_failed(error)
+    from .adapter import start_fault
 
-        known = start_fault(error, configuration_of(welcome))
-    return start_failed(error if known is None else known)
+    return start_failed(error, start_fault(error, configuration_of(welcome)))
 
 
 def _set_signals() -> None:

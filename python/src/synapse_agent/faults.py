@@ -11,7 +11,8 @@ import sys
 from types import FrameType, TracebackType
 from typing import Final
 
-from .program import Fault
+from .deps import failed_factory
+from .program import Fault, Json
 
 __all__ = [
     "StartFailed",
@@ -69,23 +70,53 @@ def output_too_large(error: Exception) -> Fault:
     return Fault("runtime", "output_too_large", message)
 
 
-def start_failed(error: BaseException) -> Fault:
-    """The program could not be loaded or opened: the last frame of the user's code, and why."""
+def start_failed(error: BaseException, known: Fault | None = None) -> Fault:
+    """The program could not be loaded or opened: the last frame of the user's code, and why.
+
+    `known` is what somebody who knows the error better makes of it.
+    """
     if isinstance(error, Fault):
-        return Fault("agent", "start_failed", error.message, details=error.details)
+        return Fault("agent", "start_failed", error.message, details=_with_cause(error))
     place = _place(error)
-    what = describe(error)
+    if place and known is not None and _at_import(error):
+        # A function beside an agent needs what that needs: it is said who asks for it.
+        place += ", while the module is imported"
+    what = describe(error) if known is None else known.message
     return Fault(
         "agent",
         "start_failed",
         f"{place}: {what}" if place else what,
-        details={"exception": _name(error), "traceback": _traceback(error)},
+        details={
+            **((known and known.details) or {}),
+            "exception": _name(error),
+            "traceback": _traceback(error),
+        },
     )
+
+
+def _with_cause(fault: Fault) -> dict[str, Json] | None:
+    """A fault's details, and the traceback of what it was made of."""
+    cause = fault.__cause__
+    while isinstance(cause, Fault):
+        cause = cause.__cause__
+    if cause is None:
+        return fault.details
+    return {"exception": _name(cause), "traceback": _traceback(cause), **(fault.details or {})}
+
+
+def _at_import(error: BaseException) -> bool:
+    """Whether a module of the user's was being imported."""
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_name == "<module>" and _is_users(trace.tb_frame):
+            return True
+        trace = trace.tb_next
+    return False
 
 
 def describe(error: BaseException) -> str:
     """An exception in one or two lines, as Python's last line of a traceback has it."""
-    name = _name(error)
+    name = failed_factory(error) + _name(error)
     if isinstance(error, SyntaxError):
         return f"{name}: {error.msg}"
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 import synapse_agent
 
 PACKAGE = Path(synapse_agent.__file__).parent
-LAZY = {"__init__.py", "credentials.py", "owner.py"}
+LAZY = {"__init__.py", "credentials.py", "owner.py", "packages.py"}
 """Files of the adapter that are imported before anybody needs pydantic-ai."""
 
 

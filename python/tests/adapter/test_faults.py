@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import importlib.util
 import socket
 import sys
 from collections.abc import Iterator
@@ -210,6 +212,53 @@ def test_an_entry_needs_no_key_for_a_model_that_another_replaces(
     driven = drive(agent, call("My name is Ada."), configuration=configuration)
     assert driven.outcome.output == "Nice to meet you, Ada."
     assert drive(other, call("say hi"), configuration=configuration).outcome.output == "hi"
+
+
+@pytest.fixture
+def no_anthropic(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment without the provider's package; the words are pydantic-ai's own."""
+    for name in list(sys.modules):
+        if name.partition(".")[0] == "anthropic" or name.endswith(".anthropic"):
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "anthropic", None)
+
+
+@pytest.mark.usefixtures("no_anthropic")
+def test_a_missing_package_of_a_provider_says_what_to_write_where() -> None:
+    configuration = replace(OWN, model="anthropic:claude-sonnet-4-5")
+    with pytest.raises(Fault) as raised:
+        adapter.load_agent(Agent(), configuration)
+    assert raised.value.code == "start_failed"
+    assert raised.value.message == (
+        "model anthropic:claude-sonnet-4-5: the package anthropic is not in the Python "
+        "environment: write pydantic-ai-slim[anthropic] into requirements.txt and add "
+        'requirements = "requirements.txt" to [python] '
+        "(or install it into the environment that [python] names by venv)"
+    )
+    with pytest.raises(ImportError) as at_import:
+        Agent("anthropic:claude-sonnet-4-5")
+    fault = adapter.start_fault(at_import.value, OWN)
+    assert fault is not None
+    assert "write pydantic-ai-slim[anthropic] into requirements.txt" in fault.message
+
+
+def test_an_environment_without_pydantic_ai_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing(name: str) -> None:
+        return None
+
+    def no_version(name: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", no_version)
+    monkeypatch.setattr(importlib.util, "find_spec", nothing)
+    error = ModuleNotFoundError("No module named 'pydantic_ai'", name="pydantic_ai")
+    fault = adapter.start_fault(error, OWN)
+    assert fault is not None
+    assert fault.message.startswith(
+        "this Python environment has no pydantic-ai; 2.60 or newer is needed: "
+    )
+    with pytest.raises(Fault, match="has no pydantic-ai"):
+        adapter.load_agent(Agent(), OWN)
 
 
 @pytest.mark.parametrize(

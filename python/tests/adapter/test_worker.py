@@ -111,12 +111,86 @@ def test_a_missing_key_is_one_clear_line_at_the_start(tmp_path: Path) -> None:
         fault: FaultFrame = agent.expect("FaultFrame")
         assert (fault.run, fault.code) == (0, "start_failed")
         assert fault.message == (
+            "keyed.py:2, while the module is imported: "
             "OPENAI_API_KEY is set where the runtime runs, but is not passed to this agent: "
             'add env_pass = ["OPENAI_API_KEY"] to [agent.agent]'
         )
+        assert fault.details is not None
+        assert fault.details["variable"] == "OPENAI_API_KEY"
+        assert "keyed.py" in fault.details["traceback"]
         assert agent.exit_code() == 1
     with Agent.started(tmp_path, "keyed:agent", model="offline") as agent:
         assert _result(agent.ask("say hi")).output == "hi"
+
+
+def _start_fault(folder: Path, entry: str, **configuration: Any) -> FaultFrame:
+    """What a start in a folder, whose own packages stand before the installed ones, comes to."""
+    with Agent(folder, environment={"PYTHONPATH": str(folder)}) as agent:
+        agent.expect("Hello")
+        agent.send(welcome(entry, **configuration))
+        fault: FaultFrame = agent.expect("FaultFrame")
+        assert (fault.run, fault.code) == (0, "start_failed")
+        assert agent.exit_code() == 1
+    return fault
+
+
+def test_a_traceback_travels_with_a_failed_start(tmp_path: Path) -> None:
+    (tmp_path / "chain.py").write_text("import deeper\nagent = deeper.boot()\n")
+    (tmp_path / "deeper.py").write_text("def boot():\n    return {}['nope']\n")
+    fault = _start_fault(tmp_path, "chain:agent")
+    assert fault.message == "deeper.py:2: KeyError: 'nope'"
+    assert fault.details is not None
+    for said in ("chain.py", "line 2, in boot", "KeyError: 'nope'"):
+        assert said in fault.details["traceback"]
+
+
+def _installed(folder: Path, version: str, source: str) -> None:
+    """A pydantic-ai of another version, with this code."""
+    record = folder / f"pydantic_ai_slim-{version}.dist-info"
+    record.mkdir()
+    (record / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: pydantic-ai-slim\nVersion: {version}\n"
+    )
+    (folder / "pydantic_ai").mkdir()
+    (folder / "pydantic_ai" / "__init__.py").write_text(source)
+
+
+@pytest.mark.parametrize(
+    ("version", "source"),
+    [
+        ("2.59.3", "class Agent: pass\n"),
+        ("1.9.0", "class Other: pass\n"),
+        ("0.8.1", "import opentelemetry_that_has_moved\n"),
+    ],
+)
+def test_an_old_pydantic_ai_is_told_by_its_version(
+    tmp_path: Path, version: str, source: str
+) -> None:
+    _installed(tmp_path, version, source)
+    (tmp_path / "old.py").write_text("from pydantic_ai import Agent\nagent = Agent()\n")
+    fault = _start_fault(tmp_path, "old:agent")
+    assert f"this Python environment has pydantic-ai {version}; 2.60 or newer is needed" in (
+        fault.message
+    )
+    assert "-m pip install 'pydantic-ai-slim[openai]>=2.60'" in fault.message
+
+
+def test_an_error_beside_an_old_pydantic_ai_is_told_as_it_is(tmp_path: Path) -> None:
+    _installed(tmp_path, "1.9.0", "class Agent: pass\n")
+    (tmp_path / "old.py").write_text("import pydantic_ai\n\nagent = 1 / 0\n")
+    fault = _start_fault(tmp_path, "old:agent")
+    assert fault.message == "old.py:3: ZeroDivisionError: division by zero"
+
+
+def test_a_factory_that_fails_at_the_start_is_named(tmp_path: Path) -> None:
+    (tmp_path / "bank.py").write_text(
+        "def agent(prompt: str, deps: object) -> str:\n    return prompt\n\n\n"
+        "def connect():\n    raise ConnectionError('db refused')\n"
+    )
+    fault = _start_fault(tmp_path, "bank:agent", deps="bank:connect", deps_scope="incarnation")
+    assert fault.message == (
+        "bank.py:6: the deps factory bank:connect failed: ConnectionError: db refused"
+    )
 
 
 def test_a_tool_that_raises_leaves_the_agent_alive(tmp_path: Path) -> None:

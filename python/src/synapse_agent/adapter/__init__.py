@@ -91,7 +91,11 @@ def model_call_blocking(
 def start_fault(error: BaseException, configuration: Configuration) -> Fault | None:
     """What an error of an entry's import means, where the adapter can say it in one clear line."""
     from .credentials import missing_variable
+    from .packages import missing_package, unsuitable_pydantic_ai
 
+    unusable = unsuitable_pydantic_ai(error) or missing_package(error)
+    if unusable is not None:
+        return Fault("agent", "start_failed", unusable)
     explained = missing_variable(error, configuration)
     if explained is None:
         return None
@@ -100,5 +104,8 @@ def start_fault(error: BaseException, configuration: Configuration) -> Fault | N
 
 
 def _prepare() -> None:
+    from .packages import require_pydantic_ai
+
+    require_pydantic_ai()
     # An agent's standard error is its log; pydantic-ai's first-run banner has no place in it.
     os.environ.setdefault("PYDANTIC_AI_NO_BANNER", "1")

@@ -19,6 +19,7 @@ from pydantic_ai.tools import RunContext
 from ..program import Configuration, Fault, Json
 from .credentials import missing_variable
 from .offline import OfflineModel
+from .packages import missing_package
 
 __all__ = ["Models", "Settings", "deferred_model_check", "layered_settings", "model_name"]
 
@@ -73,7 +74,7 @@ class Models:
                 raise Fault(
                     "model", "model_error", f"model {name}: {missing.message}", details=details
                 ) from error
-            reason = " ".join(str(error).split())
+            reason = missing_package(error) or " ".join(str(error).split())
             raise Fault(
                 "caller", "invalid_input", f"model {name}: {reason}", details={"model": name}
             ) from error
