@@ -16,7 +16,7 @@ What the adapter exports (`synapse_agent.adapter`, imported only when it is need
         A context manager to import the entry's module in: where the configuration names a model,
         the entry's own need not have its key or package. Costs nothing where it names none.
     start_fault(error, configuration) -> Fault | None
-        What an error of that import means (a missing key), in one clear line; None: as it is.
+        What an error of that import means (a missing key or package); None: as it is.
 It uses `load.resolve("module:attr") -> Any` for `deps = "module:factory"`; errors are raised as
 they are. A `Fault` that loading or `open` raises is a start fault as it stands.
 """
