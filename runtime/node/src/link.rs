@@ -291,6 +291,9 @@ impl Link {
             Event::Ready(ready) => self.ready(ready),
             Event::StartFailed(fault) => {
                 let traceback = answer::traceback(fault.details.as_ref());
+                if let Some(traceback) = &traceback {
+                    self.log_traceback("the program does not load:", traceback);
+                }
                 self.condemn(LinkEvent::StartFault {
                     message: cut(fault.message),
                     traceback,

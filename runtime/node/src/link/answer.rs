@@ -64,12 +64,8 @@ impl Link {
             return;
         };
         if let Some(traceback) = traceback(frame.details.as_ref()) {
-            // The caller gets it as data; whoever looks after the agent finds it in its log.
             let head = format!("run {} failed: {}", running.call.id, frame.message);
-            for line in std::iter::once(head.as_str()).chain(traceback.lines()) {
-                let (stream, text) = (LogStream::Runtime, line.to_owned());
-                self.agent.log.add(self.incarnation, stream, "error", text);
-            }
+            self.log_traceback(&head, &traceback);
         }
         if running.started {
             let segment = segment(frame.new_messages.clone(), frame.message_count);
@@ -79,6 +75,14 @@ impl Link {
             drop(running.call.take_lease());
         }
         self.agent.finish(&running.call, Err(fault_of(frame)));
+    }
+
+    /// The caller gets it as data; whoever looks after the agent finds it in its log.
+    pub(super) fn log_traceback(&self, head: &str, traceback: &str) {
+        for line in std::iter::once(head).chain(traceback.lines()) {
+            let (stream, text) = (LogStream::Runtime, line.to_owned());
+            self.agent.log.add(self.incarnation, stream, "error", text);
+        }
     }
 
     fn end_run(&mut self, run: u64) -> Option<Running> {
