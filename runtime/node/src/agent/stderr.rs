@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::Receiver;
 use tokio::sync::oneshot;
-use tokio::time::{Duration, Instant};
+use tokio::time::{Duration, Instant, sleep_until};
 
 use crate::agent::Agent;
 use crate::logs::LINE_BYTES_MAX;
@@ -16,6 +16,9 @@ use crate::view::LogStream;
 
 /// Bytes read at once.
 const READ_BYTES: usize = 16 * 1024;
+/// The pause after a read that filled the buffer: about 4 MB/s, which no honest log needs. A flood
+/// then fills its pipe and slows the agent that makes it, not the node and its siblings.
+const FLOOD_PAUSE: Duration = Duration::from_millis(4);
 /// Lines a second that go on into the runtime's own log; all of them stay in the agent's.
 const FORWARDED_PER_S: u32 = 200;
 /// Bytes read at the most after the child died: what a grandchild goes on writing is not its.
@@ -37,11 +40,15 @@ pub(crate) async fn capture(
     };
     let mut lines = Lines::new(agent, incarnation);
     let mut buffer = vec![0; READ_BYTES];
+    let mut pause_until = None;
     loop {
         tokio::select! {
-            read = pipe.read(&mut buffer) => match read {
+            read = read_after(pause_until, &mut pipe, &mut buffer) => match read {
                 Ok(0) | Err(_) => break,
-                Ok(count) => lines.take(buffer.get(..count).unwrap_or_default()),
+                Ok(count) => {
+                    lines.take(buffer.get(..count).unwrap_or_default());
+                    pause_until = (count == READ_BYTES).then(|| Instant::now() + FLOOD_PAUSE);
+                }
             },
             _ = &mut died => {
                 drain(pipe, &mut buffer, &mut lines);
@@ -50,6 +57,17 @@ pub(crate) async fn capture(
         }
     }
     lines.end();
+}
+
+async fn read_after(
+    pause_until: Option<Instant>,
+    pipe: &mut Receiver,
+    buffer: &mut [u8],
+) -> std::io::Result<usize> {
+    if let Some(time) = pause_until {
+        sleep_until(time).await;
+    }
+    pipe.read(buffer).await
 }
 
 /// What is in the pipe now, without waiting: a grandchild may hold it open for ever. The kernel is
