@@ -17,7 +17,8 @@ _CALL_KIND = 2
 
 
 def call(input: Json, **fields: Any) -> Call:
-    """A call of run 1 with this input; other fields by name."""
+    """A call of run 1 with this input, which begins a conversation; other fields by name."""
+    fields.setdefault("history", [])
     return Call(_CALL_KIND, fields.pop("run", 1), input, **fields)
 
 

@@ -29,7 +29,7 @@ def _fault(answer: Result | FaultFrame) -> FaultFrame:
 @pytest.mark.parametrize("mode", ["run", "run_stream", "run_sync"])
 def test_the_shipped_assistant_remembers(mode: str) -> None:
     with Agent.started(REPOSITORY, SHIPPED, model="offline", mode=mode) as agent:
-        told = _result(agent.ask("My name is Ada.", stream=True))
+        told = _result(agent.ask("My name is Ada.", stream=True, history=[]))
         assert told.output == "Nice to meet you, Ada."
         assert "".join(agent.chunks(1)) == told.output
         asked = _result(agent.ask("What is my name?", run=2, history=[told.new_messages]))
@@ -37,6 +37,16 @@ def test_the_shipped_assistant_remembers(mode: str) -> None:
         agent.send(frame(8, 0, 5_000))
         assert agent.exit_code() == 0
         assert agent.stderr() == ""
+
+
+@pytest.mark.parametrize("mode", ["run", "run_stream", "run_sync"])
+def test_a_call_of_no_conversation_gets_no_messages(mode: str) -> None:
+    with Agent.started(REPOSITORY, SHIPPED, model="offline", mode=mode) as agent:
+        alone = _result(agent.ask("My name is Ada."))
+        assert (alone.new_messages, alone.message_count) == (None, 0)
+        begun = _result(agent.ask("My name is Ada.", run=2, history=[]))
+        assert begun.new_messages is not None
+        assert begun.message_count == 2
 
 
 def test_the_manifest_reaches_the_runtime() -> None:

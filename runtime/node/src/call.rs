@@ -48,6 +48,8 @@ pub(crate) struct Call {
     pub(crate) input: CallInput,
     pub(crate) arrived: Instant,
     pub(crate) deadline: Instant,
+    /// Whether a conversation keeps what comes of it.
+    pub(crate) in_session: bool,
     state: Mutex<State>,
 }
 
@@ -91,6 +93,7 @@ impl Call {
         deadline: Instant,
         lease: Option<Lease>,
     ) -> Self {
+        let in_session = lease.is_some();
         let state = State {
             stage: Stage::Queued,
             started: None,
@@ -107,6 +110,7 @@ impl Call {
             input,
             arrived,
             deadline,
+            in_session,
             state: Mutex::new(state),
         }
     }

@@ -211,7 +211,9 @@ impl Link {
             prefetched,
             deadline_ms: Some(millis(left)),
             deps: input.deps.as_ref(),
-            history: (!input.history.is_empty()).then_some(input.history.as_slice()),
+            // Without one the agent need not write its messages: nobody keeps them.
+            history: (call.in_session || !input.history.is_empty())
+                .then_some(input.history.as_slice()),
             model: input.model.as_deref(),
             settings: input.settings.as_ref(),
             instructions: input.instructions.as_deref(),

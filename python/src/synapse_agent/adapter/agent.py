@@ -108,10 +108,10 @@ class _Execution:
             else self.agent.override(instructions=instructions)
         )
 
-    def outcome(self, result: AgentRunResult[Any]) -> Outcome:
-        """What a finished run sends back."""
+    def outcome(self, result: AgentRunResult[Any], call: Call) -> Outcome:
+        """What a finished run sends back: its messages too, where it belongs to a conversation."""
         output = plain(unwrapped(result.output, self.configuration))
-        written = write(result.new_messages())
+        written = write([] if call.history is None else result.new_messages())
         return Outcome(output, written.data, written.messages, usage_map(result.usage))
 
     def fault(self, error: Exception, call: Call, run: RunView, usage: RunUsage) -> Fault:
@@ -155,7 +155,7 @@ class _Suspending:
                 else:
                     deps = self._execution.deps.at_hand(call.deps)
                     result = await self._executed(call, run, arguments, deps)
-            return self._execution.outcome(result)
+            return self._execution.outcome(result, call)
         except Exception as error:
             raise self._execution.fault(error, call, run, usage) from error
 
@@ -215,7 +215,7 @@ class _Blocking:
                 result = self._executed(call, arguments)
             if call.stream:
                 run.emit_text(_as_text(result.output))
-            return self._execution.outcome(result)
+            return self._execution.outcome(result, call)
         except Exception as error:
             raise self._execution.fault(error, call, run, usage) from error
 
