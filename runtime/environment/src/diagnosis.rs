@@ -227,10 +227,10 @@ mod tests {
 
     #[test]
     fn credentials_in_addresses_are_not_shown() {
-        let line = "fetch http://me:secret@mirror:8080/simple/ or https://host/a@b";
+        let line = "fetch http://me:secret@mirror:8080/wheels/ or https://host/a@b";
         assert_eq!(
             last_lines(line),
-            ["fetch http://***@mirror:8080/simple/ or https://host/a@b"]
+            ["fetch http://***@mirror:8080/wheels/ or https://host/a@b"]
         );
     }
 }

@@ -48,7 +48,7 @@ async fn frozen_uses_what_is_kept() {
 fn unreachable(site: &mut Site) {
     // Nobody listens on port 1.
     for name in ["UV_DEFAULT_INDEX", "PIP_INDEX_URL"] {
-        site.set(name, "http://me:secret@127.0.0.1:1/simple/");
+        site.set(name, "http://me:secret@127.0.0.1:1/wheels/");
     }
     for name in ["UV_CONFIG_FILE", "PIP_NO_INDEX", "PIP_FIND_LINKS"] {
         site.unset(name);
