@@ -7,7 +7,7 @@ mod stdin;
 use std::io::Write;
 use std::path::Path;
 
-use synapse_api::{Client, ExitCode};
+use synapse_api::{Client, ConnectError, ExitCode};
 use synapse_config::Configuration;
 use synapse_console::{ConsoleEnd, ConsoleOptions, Place, Surroundings, render, terminal_cells};
 use synapse_core::spec::TreeSpec;
@@ -27,6 +27,7 @@ use stdin::Stdin;
 const SCHEMA_FILE: &str = "supervision.schema.json";
 /// The lines that were typed in the console.
 const HISTORY_FILE: &str = "history";
+
 /// Runs the tree until it is told to stop, or gives up.
 pub(crate) async fn up(arguments: UpArguments) -> Result<u8, Failure> {
     let started = Instant::now();
@@ -134,6 +135,8 @@ enum End {
     Signal,
     /// The node itself.
     Node(NodeEnd),
+    /// The console lost the node, which in general is stopping: its own end says how.
+    Lost,
 }
 
 /// A node that runs, and the terminal in front of it.
@@ -155,8 +158,7 @@ impl Session {
         }
         let client = match Client::connect(&self.data_dir).await {
             Ok(client) => client,
-            // The node has ended in this moment.
-            Err(_) => return End::Node(self.node.ended().await),
+            Err(error) => return self.unreachable(error).await,
         };
         if stdin != Stdin::Script {
             self.show_tree(&client).await;
@@ -168,6 +170,19 @@ impl Session {
             };
         }
         self.console(client, stdin).await
+    }
+
+    /// The node has ended in this moment, or its socket does not answer: then it is of no use.
+    async fn unreachable(&self, error: ConnectError) -> End {
+        tokio::select! {
+            biased;
+            end = self.node.ended() => End::Node(end),
+            () = std::future::ready(()) => {
+                let failure = Failure::from(error);
+                failure.print();
+                End::Asked(failure.exit.code())
+            }
+        }
     }
 
     async fn show_tree(&self, client: &Client) {
@@ -206,7 +221,8 @@ impl Session {
             end = synapse_console::run(options, client) => match end {
                 Ok(ConsoleEnd::Left { exit }) => End::Asked(exit),
                 Ok(ConsoleEnd::Signalled(_)) => End::Signal,
-                Ok(ConsoleEnd::NodeGone) => End::Node(self.node.ended().await),
+                // Not waited for here, where no signal is heard.
+                Ok(ConsoleEnd::NodeGone) => End::Lost,
                 Err(error) => {
                     Failure::new(report_chain(&error)).print();
                     End::Asked(error.exit_code().code())
@@ -221,20 +237,29 @@ async fn finish(node: &NodeHandle, gateway: Gateway, end: End) -> Result<u8, Fai
     // Listened for anew: a Ctrl-C that cancelled a call in the console was not meant for the node.
     let mut signals = Signals::listen()?;
     node.shutdown();
-    tokio::select! {
-        _ = node.ended() => {}
+    let ended = tokio::select! {
+        ended = node.ended() => ended,
         // A second signal is meant: the processes of agents die with this one.
         signal = signals.next() => return Ok(128_u8.saturating_add(signal)),
-    }
+    };
     gateway.close().await;
     match end {
         End::Asked(code) => Ok(code),
-        End::Signal | End::Node(NodeEnd::Stopped) => Ok(0),
-        End::Node(NodeEnd::StartFailed { path, reason }) => {
+        End::Signal => Ok(0),
+        End::Node(end) => of_node(end),
+        End::Lost => of_node(ended),
+    }
+}
+
+/// What the program exits with where the node's end was its own.
+fn of_node(end: NodeEnd) -> Result<u8, Failure> {
+    match end {
+        NodeEnd::Stopped => Ok(0),
+        NodeEnd::StartFailed { path, reason } => {
             let text = format!("the tree did not start: {path} {reason}");
             Err(Failure::new(text).exit(ExitCode::Escalated))
         }
-        End::Node(NodeEnd::Escalated { message }) => {
+        NodeEnd::Escalated { message } => {
             let failure = Failure::new(message).exit(ExitCode::Escalated);
             Err(failure.help("the log in the data directory has the crash reports"))
         }

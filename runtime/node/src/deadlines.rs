@@ -57,7 +57,7 @@ impl Deadlines {
             if let Some(call) = self.pop_due() {
                 return call;
             }
-            // Set before the wait; a call that comes in between leaves its permit here.
+            // Made before the look: a call that comes in between leaves its permit here.
             let earlier = self.earlier.notified();
             match self.set_alarm() {
                 None => earlier.await,
