@@ -94,7 +94,8 @@ pub(crate) struct Screen {
 
 impl Screen {
     pub(crate) fn open(folder: Folder) -> Self {
-        let inner = "stty rows 30 cols 80; stty -g > $CONSOLE_TEST_DATA_DIR/before; \
+        // Ctrl-C goes to the shell, too, which must outlive it.
+        let inner = "trap : INT; stty rows 30 cols 80; stty -g > $CONSOLE_TEST_DATA_DIR/before; \
              $CONSOLE_TEST_COMMAND; echo code $?; stty -g > $CONSOLE_TEST_DATA_DIR/after";
         let mut command = shell(
             "exec script -qfec \"$CONSOLE_TEST_INNER\" /dev/null",
@@ -102,7 +103,8 @@ impl Screen {
         );
         command
             .env("CONSOLE_TEST_INNER", inner)
-            .env("CONSOLE_TEST_COMMAND", console_command());
+            .env("CONSOLE_TEST_COMMAND", console_command())
+            .env("SHELL", "/bin/sh");
         let mut child = command.spawn().unwrap();
         let keys = child.stdin.take().unwrap();
         let mut terminal = child.stdout.take().unwrap();
