@@ -42,7 +42,7 @@ fn listed(children: &[ChildInfo], named: bool) -> String {
 
 fn line(child: &ChildInfo, named: bool) -> String {
     let state = match child.state {
-        ChildState::Down | ChildState::Held => "down",
+        ChildState::Down | ChildState::Held | ChildState::Parked => "down",
         ChildState::Restarting => "restarting",
         ChildState::Starting | ChildState::Up | ChildState::Stopping => "alive",
     };

@@ -188,6 +188,7 @@ impl Node {
             intensity,
             period,
             auto_shutdown: self.auto_shutdown,
+            ..Flags::default()
         })
     }
 

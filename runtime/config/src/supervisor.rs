@@ -3,7 +3,8 @@
 
 use synapse_core::name::Name;
 use synapse_core::spec::{
-    AutoShutdown, Backoff, ChildRef, Restart, Shutdown, Strategy, SupervisorSpec,
+    AutoShutdown, Backoff, ChildRef, OnExhausted, Restart, Shutdown, StartOrder, Strategy,
+    SupervisorSpec,
 };
 use synapse_core::time::Millis;
 
@@ -33,6 +34,8 @@ pub(crate) fn spec(
         strategy: raw.strategy.or(Strategy::OneForOne),
         intensity: intensity(raw),
         period: raw.period.or(Duration(PERIOD)).0,
+        on_exhausted: OnExhausted::Escalate,
+        start_order: StartOrder::Sequential,
         auto_shutdown: raw.auto_shutdown.or(AutoShutdown::Never),
         restart: raw.restart.or(Restart::Permanent),
         shutdown: raw.shutdown.or(Shutdown::Infinity),

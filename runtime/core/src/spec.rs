@@ -7,5 +7,7 @@ mod tree;
 pub use agent::{
     AgentSpec, Backoff, DepsScope, Entry, MailboxSpec, Mode, Program, UsageLimits, WhenFull,
 };
-pub use supervisor::{AutoShutdown, Restart, Shutdown, Strategy, SupervisorSpec};
+pub use supervisor::{
+    AutoShutdown, OnExhausted, Restart, Shutdown, StartOrder, Strategy, SupervisorSpec,
+};
 pub use tree::{ChildRef, TreeSpec};

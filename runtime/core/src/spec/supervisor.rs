@@ -57,6 +57,29 @@ pub enum AutoShutdown {
     AllSignificant,
 }
 
+/// What it means that a child needs more restarts than the intensity allows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnExhausted {
+    /// The supervisor gives up; all its children share one budget. OTP's only case.
+    #[default]
+    Escalate,
+    /// Each child has a budget of its own; one that exhausts it stays down until it is started by
+    /// request. Under `one_for_one` alone.
+    Park,
+}
+
+/// Whether a child waits at the first start for the one before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StartOrder {
+    /// Until it is up. OTP's only case.
+    #[default]
+    Sequential,
+    /// For none: all are started at once. Under `one_for_one` alone.
+    Concurrent,
+}
+
 /// A supervisor of the tree.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SupervisorSpec {
@@ -68,6 +91,10 @@ pub struct SupervisorSpec {
     pub intensity: u32,
     /// The window of the intensity. OTP's default is 5 s.
     pub period: Millis,
+    /// What more restarts than that mean.
+    pub on_exhausted: OnExhausted,
+    /// Whether its children start one after the other.
+    pub start_order: StartOrder,
     /// Whether the end of significant children ends it.
     pub auto_shutdown: AutoShutdown,
     /// How its own supervisor restarts it.

@@ -18,6 +18,17 @@ pub enum Cause {
     Killed,
 }
 
+/// Why a child that ended is not started again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum WhyDown {
+    /// Its restart type says so.
+    RestartType,
+    /// Somebody asked for the start that failed, and has the answer.
+    StartRequest,
+    /// It exhausted its own budget of restarts.
+    Parked,
+}
+
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
@@ -74,7 +85,8 @@ pub enum Action {
         child: ChildId,
         /// The life that failed.
         incarnation: u64,
-        /// Restarts within the period, this one included.
+        /// Restarts within the period, this one included: the supervisor's, or the child's own
+        /// where it has a budget of its own.
         restarts: u32,
         /// How many are allowed.
         intensity: u32,
@@ -83,14 +95,16 @@ pub enum Action {
         /// How long until the start: the child's backoff.
         delay: Millis,
     },
-    /// A child ended by itself, and its restart type leaves it down.
+    /// A child ended by itself, or could not start, and is not started again.
     StaysDown {
         /// The child.
         child: ChildId,
         /// The life that ended.
         incarnation: u64,
-        /// Why.
+        /// How it ended.
         reason: ExitReason,
+        /// Why that is left so.
+        why: WhyDown,
     },
     /// Temporary, deleted or never brought up: the supervisor has forgotten this child.
     Forgotten(ChildId),

@@ -2,7 +2,7 @@
 
 use crate::supervisor::child::{After, Child, Intent, Life, StartCause};
 use crate::supervisor::children::Key;
-use crate::supervisor::machine::{Phase, Step, Supervisor, check_spec, info};
+use crate::supervisor::machine::{Phase, Step, Supervisor, info};
 use crate::supervisor::{Action, ChildId, ChildSpec, Reply, Request, RequestError, Token};
 use crate::time::Time;
 
@@ -71,7 +71,7 @@ impl Supervisor {
         spec: ChildSpec,
         out: &mut Vec<Action>,
     ) -> Option<Reply> {
-        if let Err(error) = check_spec(&spec, self.flags.auto_shutdown) {
+        if let Err(error) = self.flags.check_spec(&spec) {
             return Some(Reply::Error(RequestError::InvalidSpec(error)));
         }
         if let Some(key) = self.roster.children.find(&spec.id) {
@@ -80,7 +80,10 @@ impl Supervisor {
                 _ => RequestError::AlreadyPresent,
             }));
         }
-        let key = self.roster.children.push(Child::new(spec));
+        let key = self
+            .roster
+            .children
+            .push(Child::new(spec, self.flags.budget()));
         self.start_for(token, key, StartCause::Add, out)
     }
 
@@ -158,6 +161,8 @@ impl Supervisor {
             Step::Stop { before } => key >= plan.from && (key < before || starts || stops),
             Step::Delay { .. } => key >= plan.from && (starts || stops),
             Step::Start { at, .. } => key >= at && starts,
+            // What was to be started is started.
+            Step::AwaitAll { .. } => false,
         }
     }
 

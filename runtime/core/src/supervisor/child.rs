@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::spec::{Backoff, Restart, Shutdown};
 use crate::supervisor::backoff::Attempts;
-use crate::supervisor::{TimerId, Token};
+use crate::supervisor::{Intensity, TimerId, Token};
 use crate::time::Time;
 
 /// A child's name below its supervisor: `writer`, or `writer.1` for a replica. Cheap to copy.
@@ -84,6 +84,8 @@ pub enum ChildState {
     Down,
     /// Not there, by an operator's stop.
     Held,
+    /// Not there: it exhausted its own budget of restarts, and waits for a request to start it.
+    Parked,
     /// Spawned, not ready yet.
     Starting,
     /// Ready.
@@ -103,6 +105,8 @@ pub(super) enum Intent {
     Held,
     /// Temporary, ended, and remembered.
     Finished,
+    /// It exhausted its budget.
+    Parked,
     /// Terminated while a plan was going to start it: the plan leaves it out, once.
     PassOver,
 }
@@ -166,6 +170,8 @@ pub(super) struct Child {
     pub(super) intent: Intent,
     pub(super) life: Life,
     pub(super) attempts: Attempts,
+    /// Its own budget of restarts; `None`: it shares its supervisor's.
+    pub(super) budget: Option<Box<Intensity>>,
     /// Answered when the child is down.
     pub(super) down_waiters: Vec<Token>,
     /// Answered when the child's start is over.
@@ -173,13 +179,14 @@ pub(super) struct Child {
 }
 
 impl Child {
-    pub(super) const fn new(spec: ChildSpec) -> Self {
+    pub(super) const fn new(spec: ChildSpec, budget: Option<Box<Intensity>>) -> Self {
         Self {
             incarnation: spec.last_incarnation,
             spec,
             intent: Intent::Run,
             life: Life::Down,
             attempts: Attempts::new(),
+            budget,
             down_waiters: Vec::new(),
             up_waiters: Vec::new(),
         }
@@ -192,6 +199,7 @@ impl Child {
     pub(super) const fn state(&self) -> ChildState {
         match (&self.life, self.intent) {
             (Life::Down, Intent::Held) => ChildState::Held,
+            (Life::Down, Intent::Parked) => ChildState::Parked,
             (Life::Down, Intent::Run | Intent::Finished | Intent::PassOver) => ChildState::Down,
             (Life::Starting { .. }, _) => ChildState::Starting,
             (Life::Up { .. }, _) => ChildState::Up,

@@ -11,7 +11,7 @@ use crate::supervisor::roster::{Roster, verdict};
 use crate::supervisor::stopping::reason_of;
 use crate::supervisor::{
     Action, Cause, ChildId, ChildInfo, ChildSpec, Context, Counts, Event, Intensity, Reply,
-    Request, RequestError, StartError, Token,
+    Request, RequestError, StartError, Token, WhyDown,
 };
 use crate::time::{Millis, Time};
 
@@ -183,7 +183,8 @@ impl DynamicSupervisor {
                 if again {
                     self.on_failure(now, key, Some(since), out);
                 } else {
-                    self.roster.stays_down(key, reason, out);
+                    self.roster
+                        .stays_down(key, reason, WhyDown::RestartType, out);
                     self.roster.forget(key, out);
                 }
             }
@@ -317,7 +318,7 @@ impl DynamicSupervisor {
                 }
             }
         };
-        let key = self.roster.children.push(Child::new(spec));
+        let key = self.roster.children.push(Child::new(spec, None));
         self.roster.start(key, StartCause::Add, out);
         self.roster.wait_for_up(token, key)
     }

@@ -4,65 +4,16 @@
 //! The parts are in the modules beside this one: starts and restarts in `sequence`, the way down
 //! in `stopping`, requests in `admin`.
 
-use thiserror::Error;
-
 use crate::exit::ExitReason;
-use crate::spec::{AutoShutdown, Restart, Strategy, SupervisorSpec};
+use crate::spec::{AutoShutdown, OnExhausted};
 use crate::supervisor::child::{Child, Life};
 use crate::supervisor::children::Key;
 use crate::supervisor::roster::{Roster, verdict};
 use crate::supervisor::{
-    Action, Cause, ChildId, ChildInfo, ChildSpec, Context, Counts, Event, Intensity, StartError,
+    Action, Cause, ChildInfo, ChildSpec, Context, Counts, Event, Flags, Intensity, SpecError,
+    StartError, WhyDown,
 };
-use crate::time::{Millis, Time};
-
-/// OTP's supervisor flags.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Flags {
-    /// Which siblings a crash concerns.
-    pub strategy: Strategy,
-    /// More restarts than this within the period, and it gives up.
-    pub intensity: u32,
-    /// The window of the intensity.
-    pub period: Millis,
-    /// Whether the end of significant children ends it.
-    pub auto_shutdown: AutoShutdown,
-}
-
-impl Default for Flags {
-    /// OTP's: `one_for_one`, 1 restart in 5 s.
-    fn default() -> Self {
-        Self {
-            strategy: Strategy::OneForOne,
-            intensity: 1,
-            period: Millis::from_secs(5),
-            auto_shutdown: AutoShutdown::Never,
-        }
-    }
-}
-
-impl From<&SupervisorSpec> for Flags {
-    fn from(spec: &SupervisorSpec) -> Self {
-        Self {
-            strategy: spec.strategy,
-            intensity: spec.intensity,
-            period: spec.period,
-            auto_shutdown: spec.auto_shutdown,
-        }
-    }
-}
-
-/// Why a child spec is not valid (OTP's `check_childspecs`; the other cases cannot be written).
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum SpecError {
-    /// Two children of one supervisor have this id.
-    #[error("duplicate_child_name: {0}")]
-    DuplicateChildName(ChildId),
-    /// A permanent child is always restarted, so its end cannot be significant; and under
-    /// `auto_shutdown = never` nobody's is.
-    #[error("bad_combination: {0} is significant")]
-    BadSignificant(ChildId),
-}
+use crate::time::Time;
 
 /// A supervisor of the strategies with specs. See the module for how to drive it.
 #[derive(Clone, Debug)]
@@ -110,6 +61,8 @@ pub(super) enum Step {
     Delay { waiting: Key },
     /// Children from this place on are still to be started, once this one's start is over.
     Start { at: Key, current: Option<Key> },
+    /// All were started at once; children from this place on may still be at it.
+    AwaitAll { from: Key },
 }
 
 impl Step {
@@ -123,21 +76,23 @@ impl Supervisor {
     /// backoffs.
     ///
     /// # Errors
-    /// [`SpecError`] names the first child spec that is not valid.
+    /// [`SpecError`] names the flag that does not fit the strategy, or the first child spec that
+    /// is not valid.
     pub fn new(
         path: impl Into<String>,
         flags: Flags,
         children: Vec<ChildSpec>,
         seed: u64,
     ) -> Result<Self, SpecError> {
+        flags.check()?;
         let intensity = Intensity::new(flags.intensity, flags.period);
         let mut roster = Roster::new(path.into(), intensity, seed);
         for spec in children {
-            check_spec(&spec, flags.auto_shutdown)?;
+            flags.check_spec(&spec)?;
             if roster.children.find(&spec.id).is_some() {
                 return Err(SpecError::DuplicateChildName(spec.id));
             }
-            roster.children.push(Child::new(spec));
+            roster.children.push(Child::new(spec, flags.budget()));
         }
         Ok(Self {
             flags,
@@ -149,7 +104,7 @@ impl Supervisor {
     /// Takes one event and adds what is to be done to `out`, in order.
     pub fn handle(&mut self, now: Time, event: Event, out: &mut Vec<Action>) {
         match event {
-            Event::Start => self.on_start(),
+            Event::Start => self.on_start(out),
             Event::ChildStarted { child, incarnation } => {
                 if let Some(key) = self.roster.current(&child, incarnation) {
                     self.roster.started(now, key, out);
@@ -207,10 +162,18 @@ impl Supervisor {
         &self.flags
     }
 
-    /// Restarts that count against the intensity at this time.
+    /// Restarts that count against the intensity at this time; where each child has its own
+    /// budget, those of the child that is nearest to its end.
     #[must_use]
     pub fn restarts_in_period(&self, now: Time) -> u32 {
-        self.roster.intensity.restarts(now)
+        let own = |child: &Child| Some(child.budget.as_ref()?.restarts(now));
+        match self.flags.on_exhausted {
+            OnExhausted::Escalate => self.roster.intensity.restarts(now),
+            OnExhausted::Park => {
+                let all = self.roster.children.iter().filter_map(own);
+                all.max().unwrap_or(0)
+            }
+        }
     }
 
     /// Whether every child has come up once and the parent has been told.
@@ -231,12 +194,12 @@ impl Supervisor {
         matches!(self.phase, Phase::Ended)
     }
 
-    fn on_start(&mut self) {
+    fn on_start(&mut self, out: &mut Vec<Action>) {
         // A second start has no effect: the shell says it once.
         if matches!(self.phase, Phase::New) {
             let plan = Plan {
                 from: Key::FIRST,
-                step: Step::start(Key::FIRST),
+                step: self.first_step(out),
                 not_before: None,
             };
             self.phase = Phase::Active {
@@ -282,15 +245,16 @@ impl Supervisor {
         }
         self.roster.children.set_life(key, Life::Down);
         if again {
-            self.on_failure(now, key, Some(since), out);
+            self.on_failure(now, key, Some(since), reason, out);
         } else {
-            self.roster.stays_down(key, reason, out);
+            self.roster
+                .stays_down(key, reason, WhyDown::RestartType, out);
             self.forget_temporary(key, out);
             self.auto_shutdown(significant, out);
         }
     }
 
-    fn auto_shutdown(&mut self, significant: bool, out: &mut Vec<Action>) {
+    pub(super) fn auto_shutdown(&mut self, significant: bool, out: &mut Vec<Action>) {
         let none_left = self.roster.children.significant_live() == 0;
         let over = match self.flags.auto_shutdown {
             AutoShutdown::Never => false,
@@ -310,13 +274,4 @@ pub(super) fn info(child: &Child) -> ChildInfo {
         kind: child.spec.kind,
         incarnation: child.incarnation,
     }
-}
-
-pub(super) fn check_spec(spec: &ChildSpec, auto_shutdown: AutoShutdown) -> Result<(), SpecError> {
-    let may_be_significant =
-        spec.restart != Restart::Permanent && auto_shutdown != AutoShutdown::Never;
-    if spec.significant && !may_be_significant {
-        return Err(SpecError::BadSignificant(spec.id.clone()));
-    }
-    Ok(())
 }

@@ -18,6 +18,8 @@ pub enum Context {
     ChildTerminated,
     /// The supervisor gave up.
     Shutdown,
+    /// The child exhausted its own budget, and stays down. OTP has no such context.
+    Parked,
     /// A child that was told to stop ended otherwise.
     ShutdownError,
 }
@@ -30,6 +32,7 @@ impl Context {
             Self::StartError => "start_error",
             Self::ChildTerminated => "child_terminated",
             Self::Shutdown => "shutdown",
+            Self::Parked => "parked",
             Self::ShutdownError => "shutdown_error",
         }
     }

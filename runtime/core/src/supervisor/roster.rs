@@ -11,11 +11,11 @@ use crate::supervisor::child::{After, Life, StartCause};
 use crate::supervisor::children::{Children, Key};
 use crate::supervisor::{
     Action, ChildId, ChildSpec, Context, CrashReport, Intensity, Offender, Reply, RequestError,
-    TimerId, Token,
+    TimerId, Token, WhyDown,
 };
 use crate::time::{Millis, Time};
 
-/// OTP's word for the reason of a supervisor that gives up.
+/// OTP's word for the reason of a supervisor that gives up; ours for a child that is parked too.
 const GAVE_UP: &str = "reached_max_restart_intensity";
 
 #[derive(Clone, Debug)]
@@ -200,19 +200,27 @@ impl Roster {
         }
     }
 
-    /// Tells that a child which ended by itself is not started again.
-    pub(super) fn stays_down(&self, key: Key, reason: ExitReason, out: &mut Vec<Action>) {
+    /// Tells that a child which ended by itself, or could not start, is not started again.
+    pub(super) fn stays_down(
+        &self,
+        key: Key,
+        reason: ExitReason,
+        why: WhyDown,
+        out: &mut Vec<Action>,
+    ) {
         if let Some(child) = self.children.get(key) {
             let (child, incarnation) = (child.spec.id.clone(), child.incarnation);
             out.push(Action::StaysDown {
                 child,
                 incarnation,
                 reason,
+                why,
             });
         }
     }
 
-    /// Counts one failure. The delay before the restart, or `None`: the supervisor gives up.
+    /// Counts one failure against the child's own budget, or else the supervisor's. The delay
+    /// before the restart, or `None`: the budget is exhausted, and that is reported.
     pub(super) fn count_failure(
         &mut self,
         now: Time,
@@ -220,12 +228,16 @@ impl Roster {
         up_since: Option<Time>,
         out: &mut Vec<Action>,
     ) -> Option<Millis> {
-        if !self.intensity.add(now) {
+        let child = self.children.get_mut(key)?;
+        let (budget, context) = match &mut child.budget {
+            Some(own) => (own.as_mut(), Context::Parked),
+            None => (&mut self.intensity, Context::Shutdown),
+        };
+        if !budget.add(now) {
             let reason = ExitReason::Shutdown(Some(GAVE_UP.to_owned()));
-            self.report(key, Context::Shutdown, reason, out);
+            self.report(key, context, reason, out);
             return None;
         }
-        let child = self.children.get_mut(key)?;
         let backoff = child.spec.backoff.as_ref();
         let delay = child
             .attempts
@@ -233,9 +245,9 @@ impl Roster {
         out.push(Action::Restarting {
             child: child.spec.id.clone(),
             incarnation: child.incarnation,
-            restarts: self.intensity.restarts(now),
-            intensity: self.intensity.allowed(),
-            period: self.intensity.period(),
+            restarts: budget.restarts(now),
+            intensity: budget.allowed(),
+            period: budget.period(),
             delay,
         });
         Some(delay)

@@ -1,10 +1,12 @@
 //! Starts, failures and restarts: OTP's `start_children`, `restart` and `try_again_restart`.
 
-use crate::spec::Strategy;
+use crate::exit::ExitReason;
+use crate::spec::{OnExhausted, StartOrder, Strategy};
+use crate::supervisor::backoff::Attempts;
 use crate::supervisor::child::{Child, Intent, Life, StartCause};
 use crate::supervisor::children::Key;
 use crate::supervisor::machine::{Ending, Phase, Plan, Step, Supervisor};
-use crate::supervisor::{Action, Cause, Context, Reply, RequestError, StartError};
+use crate::supervisor::{Action, Cause, Context, Reply, RequestError, StartError, WhyDown};
 use crate::time::{Millis, Time};
 
 impl Supervisor {
@@ -38,7 +40,10 @@ impl Supervisor {
         let id = child.spec.id.clone();
         self.roster.children.set_life(key, Life::Down);
         match cause {
-            StartCause::Request => self.roster.stays_down(key, error.reason, out),
+            StartCause::Request => {
+                self.roster
+                    .stays_down(key, error.reason, WhyDown::StartRequest, out);
+            }
             StartCause::Add => self.roster.forget(key, out),
             StartCause::Sequence if !self.is_up() => {
                 self.roster
@@ -47,9 +52,9 @@ impl Supervisor {
             }
             StartCause::Sequence | StartCause::Restart => {
                 self.roster
-                    .report(key, Context::StartError, error.reason, out);
+                    .report(key, Context::StartError, error.reason.clone(), out);
                 self.abandon_plan(cause, out);
-                self.on_failure(now, key, None, out);
+                self.on_failure(now, key, None, error.reason, out);
             }
         }
     }
@@ -66,7 +71,7 @@ impl Supervisor {
         }
     }
 
-    /// Counts one failure and decides: give up, restart now, or restart later.
+    /// Counts one failure and decides: give up, park the child, restart now, or restart later.
     ///
     /// `up_since` is known where the child had been up. A failed start is tried again by a timer
     /// even without a delay, so that other events get in between (OTP's `try_again_restart`).
@@ -75,10 +80,14 @@ impl Supervisor {
         now: Time,
         key: Key,
         up_since: Option<Time>,
+        reason: ExitReason,
         out: &mut Vec<Action>,
     ) {
         let Some(delay) = self.roster.count_failure(now, key, up_since, out) else {
-            return self.begin_stopping(Ending::Exit(Cause::GaveUp), out);
+            return match self.flags.on_exhausted {
+                OnExhausted::Escalate => self.begin_stopping(Ending::Exit(Cause::GaveUp), out),
+                OnExhausted::Park => self.park(key, reason, out),
+            };
         };
         let alone = self.flags.strategy == Strategy::OneForOne;
         match (delay > Millis(0), up_since.is_some()) {
@@ -87,6 +96,34 @@ impl Supervisor {
             (true, _) if !alone => self.restart(key, Some(now + delay), out),
             (true, _) | (false, false) => self.roster.wait(key, now + delay, out),
         }
+    }
+
+    /// The child stays down, and its siblings as they are. Whatever brings it up again begins
+    /// with a fresh budget. Its end is one that is not followed by a restart, so that it counts
+    /// for `auto_shutdown`.
+    fn park(&mut self, key: Key, reason: ExitReason, out: &mut Vec<Action>) {
+        let Some(child) = self.roster.children.get_mut(key) else {
+            return;
+        };
+        let significant = child.spec.significant;
+        child.intent = Intent::Parked;
+        child.attempts = Attempts::new();
+        child.budget = self.flags.budget();
+        self.roster.stays_down(key, reason, WhyDown::Parked, out);
+        self.auto_shutdown(significant, out);
+    }
+
+    /// The first start: one by one, or all at once.
+    pub(super) fn first_step(&mut self, out: &mut Vec<Action>) -> Step {
+        let mut at = Key::FIRST;
+        if self.flags.start_order == StartOrder::Sequential {
+            return Step::start(at);
+        }
+        while let Some((key, _)) = self.roster.children.at_or_after(at) {
+            self.roster.start(key, StartCause::Sequence, out);
+            at = key.next();
+        }
+        Step::AwaitAll { from: Key::FIRST }
     }
 
     /// The wait of a child for its restart is over.
@@ -180,6 +217,10 @@ impl Supervisor {
                 ),
                 None => (None, true),
             },
+            Step::AwaitAll { from } => match self.first_starting(from) {
+                Some(from) => (Some(Step::AwaitAll { from }), false),
+                None => (None, true),
+            },
         };
         if let Phase::Active { plan: slot, .. } = &mut self.phase {
             *slot = next.map(|step| {
@@ -204,6 +245,21 @@ impl Supervisor {
         }
     }
 
+    /// The first child from here on whose first start is not over. Those before it never come
+    /// back to one, so that all such walks together see each child once.
+    fn first_starting(&self, mut at: Key) -> Option<Key> {
+        let first_start = Life::Starting {
+            cause: StartCause::Sequence,
+        };
+        while let Some((key, child)) = self.roster.children.at_or_after(at) {
+            if child.life == first_start {
+                return Some(key);
+            }
+            at = key.next();
+        }
+        None
+    }
+
     fn is_starting(&self, key: Key) -> bool {
         matches!(self.roster.life(key), Some(Life::Starting { .. }))
     }
@@ -219,7 +275,7 @@ impl Supervisor {
                     return Some(key);
                 }
                 (Life::Down, Intent::PassOver) => self.set_intent(key, Intent::Run),
-                (Life::Down, Intent::Held | Intent::Finished)
+                (Life::Down, Intent::Held | Intent::Finished | Intent::Parked)
                 | (Life::Up { .. } | Life::Stopping { .. }, _) => {}
             }
             at = key.next();

@@ -95,7 +95,7 @@ impl Supervisor {
                 plan: Some(plan), ..
             } => match plan.step {
                 Step::Stop { before } => key >= plan.from && key < before,
-                Step::Delay { .. } | Step::Start { .. } => false,
+                Step::Delay { .. } | Step::Start { .. } | Step::AwaitAll { .. } => false,
             },
             Phase::New | Phase::Active { plan: None, .. } | Phase::Ended => false,
         }

@@ -9,8 +9,10 @@
 mod admin;
 mod backoff;
 mod bench;
+mod concurrent;
 mod dynamic;
 mod operator;
+mod park;
 mod properties;
 mod recorded;
 mod restart_types;

@@ -5,7 +5,9 @@ use proptest::prelude::{
 };
 use proptest::strategy::Strategy as Generate;
 use synapse_core::exit::ExitReason;
-use synapse_core::spec::{AutoShutdown, Backoff, Restart, Shutdown, Strategy};
+use synapse_core::spec::{
+    AutoShutdown, Backoff, OnExhausted, Restart, Shutdown, StartOrder, Strategy,
+};
 use synapse_core::supervisor::{ChildSpec, Event, Flags, Request};
 use synapse_core::time::Millis;
 
@@ -96,11 +98,26 @@ fn flags() -> impl Generate<Value = Flags> {
         Just(AutoShutdown::AnySignificant),
         Just(AutoShutdown::AllSignificant)
     ];
-    (strategy, auto, 0..6u32).prop_map(|(strategy, auto_shutdown, intensity)| Flags {
-        strategy,
-        auto_shutdown,
-        intensity,
-        period: Millis(PERIOD),
+    let added = (any::<bool>(), any::<bool>());
+    (strategy, auto, 0..6u32, added).prop_map(|(strategy, auto_shutdown, intensity, added)| {
+        let alone = strategy == Strategy::OneForOne;
+        let (park, concurrent) = (alone && added.0, alone && added.1);
+        Flags {
+            strategy,
+            auto_shutdown,
+            intensity,
+            period: Millis(PERIOD),
+            on_exhausted: if park {
+                OnExhausted::Park
+            } else {
+                OnExhausted::Escalate
+            },
+            start_order: if concurrent {
+                StartOrder::Concurrent
+            } else {
+                StartOrder::Sequential
+            },
+        }
     })
 }
 
@@ -161,11 +178,12 @@ proptest! {
         deeds in prop::collection::vec(deed(), 0..60),
     ) {
         let intensity = flags.intensity as usize;
+        let shared = flags.on_exhausted == OnExhausted::Escalate;
         let mut bench = Bench::new(flags, children);
         bench.step(Event::Start);
         let asked = run(&mut bench, &deeds);
         let restarts = std::mem::take(&mut bench.restarts);
-        for window in restarts.windows(intensity + 1) {
+        for window in restarts.windows(intensity + 1).filter(|_| shared) {
             prop_assert!(window[intensity] - window[0] > Millis(PERIOD), "{restarts:?}");
         }
         bench.send(Event::Stop);

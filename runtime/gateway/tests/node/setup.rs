@@ -8,8 +8,8 @@ use serde_json::Map;
 use synapse_api::Client;
 use synapse_core::name::Name;
 use synapse_core::spec::{
-    AgentSpec, AutoShutdown, ChildRef, DepsScope, Entry, MailboxSpec, Program, Restart, Shutdown,
-    Strategy, SupervisorSpec, TreeSpec, UsageLimits, WhenFull,
+    AgentSpec, AutoShutdown, ChildRef, DepsScope, Entry, MailboxSpec, OnExhausted, Program,
+    Restart, Shutdown, StartOrder, Strategy, SupervisorSpec, TreeSpec, UsageLimits, WhenFull,
 };
 use synapse_core::time::Millis;
 use synapse_gateway::{DataDirLock, Gateway, serve};
@@ -64,6 +64,8 @@ fn tree() -> Result<TreeSpec, Box<dyn Error>> {
         strategy: Strategy::OneForOne,
         intensity: 5,
         period: Millis::from_secs(5),
+        on_exhausted: OnExhausted::Escalate,
+        start_order: StartOrder::Sequential,
         auto_shutdown: AutoShutdown::Never,
         restart: Restart::Permanent,
         shutdown: Shutdown::Infinity,

@@ -30,12 +30,12 @@ impl Decider {
                 let DynamicFlags {
                     intensity, period, ..
                 } = *core.flags();
-                let (strategy, auto_shutdown) = (Strategy::OneForOne, AutoShutdown::Never);
                 Flags {
-                    strategy,
+                    strategy: Strategy::OneForOne,
                     intensity,
                     period,
-                    auto_shutdown,
+                    auto_shutdown: AutoShutdown::Never,
+                    ..Flags::default()
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! What others may see of a supervisor: crash reports, restarts, beginning and end.
 
 use synapse_core::exit::ExitReason;
-use synapse_core::supervisor::{Cause, ChildId, CrashReport, StartError};
+use synapse_core::supervisor::{Cause, ChildId, CrashReport, StartError, WhyDown};
 use synapse_core::time::Millis;
 
 use crate::supervisor::SupervisorHandle;
@@ -32,14 +32,16 @@ pub enum SupervisorEvent {
         /// How long until it starts.
         delay: Millis,
     },
-    /// A child ended by itself, and its restart type leaves it down.
+    /// A child ended by itself, or could not start, and is not started again.
     StaysDown {
         /// The child.
         child: ChildId,
         /// The life that ended.
         incarnation: u64,
-        /// Why.
+        /// How it ended.
         reason: ExitReason,
+        /// Why that is left so.
+        why: WhyDown,
     },
     /// A child's spec is gone: temporary, deleted, or a `start_child` that failed.
     Forgotten(ChildId),

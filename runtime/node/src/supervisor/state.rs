@@ -243,10 +243,12 @@ impl State {
                 child,
                 incarnation,
                 reason,
+                why,
             } => SupervisorEvent::StaysDown {
                 child,
                 incarnation,
                 reason,
+                why,
             },
             Action::Forgotten(child) => SupervisorEvent::Forgotten(child),
             Action::Restarting {

@@ -8,8 +8,9 @@ use serde_json::{Map, Value, json};
 use synapse_core::fault::Fault;
 use synapse_core::name::Name;
 use synapse_core::spec::{
-    AgentSpec, AutoShutdown, Backoff, ChildRef, DepsScope, Entry, MailboxSpec, Program, Restart,
-    Shutdown, Strategy, SupervisorSpec, TreeSpec, UsageLimits, WhenFull,
+    AgentSpec, AutoShutdown, Backoff, ChildRef, DepsScope, Entry, MailboxSpec, OnExhausted,
+    Program, Restart, Shutdown, StartOrder, Strategy, SupervisorSpec, TreeSpec, UsageLimits,
+    WhenFull,
 };
 use synapse_core::time::Millis;
 use synapse_node::{
@@ -227,6 +228,8 @@ pub(crate) fn supervisor(
         strategy: Strategy::OneForOne,
         intensity: 1000,
         period: Millis::from_secs(5),
+        on_exhausted: OnExhausted::Escalate,
+        start_order: StartOrder::Sequential,
         auto_shutdown: AutoShutdown::Never,
         restart: Restart::Permanent,
         shutdown: Shutdown::Infinity,

@@ -7,8 +7,8 @@ use std::time::Duration;
 use synapse_core::exit::ExitReason;
 use synapse_core::name::Name;
 use synapse_core::spec::{
-    AgentSpec, AutoShutdown, ChildRef, DepsScope, MailboxSpec, Program, Restart, Shutdown,
-    Strategy, SupervisorSpec, TreeSpec, UsageLimits, WhenFull,
+    AgentSpec, AutoShutdown, ChildRef, DepsScope, MailboxSpec, OnExhausted, Program, Restart,
+    Shutdown, StartOrder, Strategy, SupervisorSpec, TreeSpec, UsageLimits, WhenFull,
 };
 use synapse_core::supervisor::{ChildId, Reply, Request};
 use synapse_core::time::Millis;
@@ -108,6 +108,8 @@ fn supervisor(text: &str, strategy: Strategy, intensity: u32, children: &str) ->
         strategy,
         intensity,
         period: Millis(5000),
+        on_exhausted: OnExhausted::Escalate,
+        start_order: StartOrder::Sequential,
         auto_shutdown: AutoShutdown::Never,
         restart: Restart::Permanent,
         shutdown: Shutdown::Infinity,
