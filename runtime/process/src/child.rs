@@ -17,7 +17,7 @@ use crate::spawner::Spawner;
 pub struct Child {
     /// Its number, and that of its group.
     pub pid: u32,
-    /// The writing end of its stdin, non-blocking.
+    /// The writing end of its stdin (or the other end, where that is a socket), non-blocking.
     pub stdin: OwnedFd,
     /// The reading end of its stdout, non-blocking.
     pub stdout: OwnedFd,

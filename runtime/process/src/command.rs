@@ -17,6 +17,18 @@ pub struct Command {
     pub cwd: PathBuf,
     /// The wished capacity of stdin's and stdout's pipes; `None` leaves the system's default.
     pub pipe_bytes: Option<usize>,
+    /// What its stdin is.
+    pub input: Input,
+}
+
+/// What a process has as its stdin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Input {
+    /// The reading end of a pipe.
+    #[default]
+    Pipe,
+    /// A Unix socket that keeps messages apart and carries descriptors, to be read and written.
+    Socket,
 }
 
 impl Command {
@@ -28,6 +40,7 @@ impl Command {
             env: Vec::new(),
             cwd: cwd.into(),
             pipe_bytes: None,
+            input: Input::Pipe,
         }
     }
 
@@ -47,6 +60,17 @@ impl Command {
         let owned = variables.into_iter().map(|(k, v)| (k.into(), v.into()));
         self.env.extend(owned);
         self
+    }
+
+    /// The system says of a missing folder only that something is missing.
+    pub(crate) fn expect_folder(&self) -> Result<(), SpawnError> {
+        if self.cwd.is_dir() {
+            return Ok(());
+        }
+        Err(SpawnError::Folder {
+            program: self.program.display().to_string(),
+            cwd: self.cwd.clone(),
+        })
     }
 }
 

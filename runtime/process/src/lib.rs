@@ -6,6 +6,7 @@
 //! - [`Child`] is what comes back: three pipes, an [`ExitWatch`] and a [`ProcessGroup`].
 //! - Death is decided by the wait status, never by end of file: a grandchild may hold a pipe. One
 //!   reaper waits for every child, so that no handle has to be kept for a process to be reaped.
+//! - [`Zygote`] speaks with a warm process that forks children for this one, on Linux.
 //! - Whatever is left of a process group when its leader dies is killed with it.
 #![warn(missing_docs)]
 
@@ -18,11 +19,15 @@ mod pipe;
 mod reaper;
 mod signal;
 mod spawner;
+mod subreaper;
+mod zygote;
 
 pub use child::{Child, ExitWatch, ProcessGroup, SignalError};
-pub use command::{Command, SpawnError};
+pub use command::{Command, Input, SpawnError};
 pub use exit::{Exit, ExitStatus};
 pub use inspect::{is_alive, resident_bytes};
 pub use pipe::pipe_size;
 pub use signal::{Signal, signal_name};
 pub use spawner::Spawner;
+pub use subreaper::{become_subreaper, is_subreaper};
+pub use zygote::{Birth, Zygote, ZygoteError};

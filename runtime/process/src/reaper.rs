@@ -31,18 +31,49 @@ fn wait_in_thread(life: Arc<Life>) -> io::Result<()> {
 const WAITER_STACK_BYTES: usize = 128 * 1024;
 
 #[cfg(not(target_os = "linux"))]
-#[derive(Debug)]
-pub(crate) struct Reaper;
+pub(crate) use waiting::Reaper;
 
 #[cfg(not(target_os = "linux"))]
-impl Reaper {
-    pub(crate) fn start() -> io::Result<Self> {
-        Ok(Self)
+mod waiting {
+    use std::io;
+    use std::sync::Arc;
+
+    use rustix::process::Pid;
+
+    use super::wait_in_thread;
+    use crate::child::Life;
+
+    #[derive(Debug)]
+    pub(crate) struct Reaper;
+
+    impl Reaper {
+        pub(crate) fn start() -> io::Result<Self> {
+            Ok(Self)
+        }
+
+        #[expect(clippy::unused_self, reason = "the polling one needs it")]
+        pub(crate) fn watch(&self, life: Arc<Life>) -> io::Result<()> {
+            wait_in_thread(life)
+        }
+
+        /// No process becomes a child of one that did not fork it.
+        #[expect(clippy::unused_self, reason = "the polling one needs it")]
+        pub(crate) fn adopt(
+            self: &Arc<Self>,
+            _life: &Arc<Life>,
+            _middle: Pid,
+        ) -> io::Result<Adoption> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
     }
 
-    #[expect(clippy::unused_self, reason = "the polling one needs it")]
-    pub(crate) fn watch(&self, life: Arc<Life>) -> io::Result<()> {
-        wait_in_thread(life)
+    #[derive(Debug)]
+    pub(crate) enum Adoption {}
+
+    impl Adoption {
+        pub(crate) async fn done(self) -> io::Result<()> {
+            match self {}
+        }
     }
 }
 
@@ -52,13 +83,14 @@ mod polling {
     use std::io;
     use std::os::fd::OwnedFd;
     use std::sync::atomic::{AtomicBool, Ordering};
-    use std::sync::{Arc, Mutex, PoisonError};
+    use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
     use std::thread;
 
     use rustix::buffer::spare_capacity;
     use rustix::event::{EventfdFlags, epoll, eventfd};
     use rustix::io::Errno;
-    use rustix::process::{PidfdFlags, pidfd_open};
+    use rustix::process::{Pid, PidfdFlags, pidfd_open};
+    use tokio::sync::oneshot;
 
     use super::wait_in_thread;
     use crate::child::Life;
@@ -76,8 +108,21 @@ mod polling {
     struct Watched {
         epoll: OwnedFd,
         wake: OwnedFd,
-        children: Mutex<HashMap<u64, (OwnedFd, Arc<Life>)>>,
+        /// By process number, each with its pidfd.
+        known: Mutex<HashMap<u64, (OwnedFd, Known)>>,
         closing: AtomicBool,
+    }
+
+    /// What the end of a process means.
+    #[derive(Debug)]
+    enum Known {
+        /// It is to be reaped.
+        Child(Arc<Life>),
+        /// The child with that number is this process's own from here on.
+        Middle {
+            child: u64,
+            done: oneshot::Sender<()>,
+        },
     }
 
     impl Reaper {
@@ -85,7 +130,7 @@ mod polling {
             let watched = Arc::new(Watched {
                 epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
                 wake: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
-                children: Mutex::new(HashMap::new()),
+                known: Mutex::new(HashMap::new()),
                 closing: AtomicBool::new(false),
             });
             let wake = epoll::EventData::new_u64(WAKE);
@@ -97,22 +142,81 @@ mod polling {
             Ok(Self(watched))
         }
 
+        /// Waits for a child.
         pub(crate) fn watch(&self, life: Arc<Life>) -> io::Result<()> {
-            let pidfd = match pidfd_open(life.raw(), PidfdFlags::empty()) {
-                Ok(pidfd) => pidfd,
-                Err(Errno::NOSYS | Errno::PERM) => return wait_in_thread(life),
-                Err(errno) => return Err(errno.into()),
-            };
-            let key = u64::from(life.pid());
-            let mut children = self
-                .0
-                .children
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            let data = epoll::EventData::new_u64(key);
-            epoll::add(&self.0.epoll, &pidfd, data, epoll::EventFlags::IN)?;
-            children.insert(key, (pidfd, life));
-            Ok(())
+            match pidfd_open(life.raw(), PidfdFlags::empty()) {
+                Ok(pidfd) => {
+                    let key = u64::from(life.pid());
+                    let mut known = self.0.known();
+                    self.0.poll(key, &pidfd)?;
+                    known.insert(key, (pidfd, Known::Child(life)));
+                    Ok(())
+                }
+                Err(Errno::NOSYS | Errno::PERM) => wait_in_thread(life),
+                Err(errno) => Err(errno.into()),
+            }
+        }
+
+        /// Waits for a process that will be a child of this one when its parent, the one in the
+        /// middle, has ended. From here on it is known, so that nobody takes it for a stranger
+        /// that fell to this process.
+        pub(crate) fn adopt(
+            self: &Arc<Self>,
+            life: &Arc<Life>,
+            middle: Pid,
+        ) -> io::Result<Adoption> {
+            let child = (
+                u64::from(life.pid()),
+                pidfd_open(life.raw(), PidfdFlags::empty())?,
+            );
+            let parent = pidfd_open(middle, PidfdFlags::empty())?;
+            let middle = u64::from(middle.as_raw_pid().unsigned_abs());
+            let (done, is_done) = oneshot::channel();
+            let mut known = self.0.known();
+            self.0.poll(middle, &parent)?;
+            known.insert(child.0, (child.1, Known::Child(Arc::clone(life))));
+            known.insert(
+                middle,
+                (
+                    parent,
+                    Known::Middle {
+                        child: child.0,
+                        done,
+                    },
+                ),
+            );
+            drop(known);
+            Ok(Adoption {
+                reaper: Arc::clone(self),
+                middle,
+                is_done,
+            })
+        }
+    }
+
+    /// A process on its way to be a child of this one.
+    #[derive(Debug)]
+    pub(crate) struct Adoption {
+        reaper: Arc<Reaper>,
+        middle: u64,
+        is_done: oneshot::Receiver<()>,
+    }
+
+    impl Adoption {
+        /// Waits until it is one.
+        pub(crate) async fn done(mut self) -> io::Result<()> {
+            let is_done = (&mut self.is_done).await;
+            is_done.map_err(io::Error::other)
+        }
+    }
+
+    impl Drop for Adoption {
+        /// Given up in the middle, it is nobody known any more.
+        fn drop(&mut self) {
+            let mut known = self.reaper.0.known();
+            if let Some((_, Known::Middle { child, .. })) = known.remove(&self.middle) {
+                known.remove(&child);
+            }
         }
     }
 
@@ -127,6 +231,15 @@ mod polling {
     }
 
     impl Watched {
+        fn known(&self) -> MutexGuard<'_, HashMap<u64, (OwnedFd, Known)>> {
+            self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        }
+
+        fn poll(&self, key: u64, pidfd: &OwnedFd) -> rustix::io::Result<()> {
+            let data = epoll::EventData::new_u64(key);
+            epoll::add(&self.epoll, pidfd, data, epoll::EventFlags::IN)
+        }
+
         fn run(&self) {
             let mut events = Vec::with_capacity(EVENTS_MAX);
             while !self.finished() {
@@ -144,8 +257,7 @@ mod polling {
         }
 
         fn finished(&self) -> bool {
-            let children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
-            self.closing.load(Ordering::Acquire) && children.is_empty()
+            self.closing.load(Ordering::Acquire) && self.known().is_empty()
         }
 
         fn ended(&self, key: u64) {
@@ -155,12 +267,27 @@ mod polling {
                 rustix::io::read(&self.wake, &mut count).ok();
                 return;
             }
-            let mut children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
-            let child = children.remove(&key);
-            drop(children);
-            if let Some((pidfd, life)) = child {
-                drop(pidfd);
-                life.reap();
+            let ended = self.known().remove(&key);
+            match ended {
+                Some((_, Known::Child(life))) => life.reap(),
+                Some((_, Known::Middle { child, done })) => {
+                    self.came(child);
+                    // Where nobody waits any more, the child was dropped, which kills it.
+                    done.send(()).ok();
+                }
+                // Given up between its end and here.
+                None => {}
+            }
+        }
+
+        fn came(&self, child: u64) {
+            let mut known = self.known();
+            let Some((pidfd, _)) = known.get(&child) else {
+                return;
+            };
+            if let Err(error) = self.poll(child, pidfd) {
+                tracing::error!(%error, child, "an adopted process is not waited for");
+                known.remove(&child);
             }
         }
     }

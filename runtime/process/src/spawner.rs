@@ -1,5 +1,6 @@
 //! The one thread that forks. It refuses to wait for what it started.
 
+use std::os::fd::OwnedFd;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::{io, thread};
@@ -8,9 +9,9 @@ use rustix::process::Pid;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::child::{Child, Life, ProcessGroup};
-use crate::command::{Command, SpawnError};
+use crate::command::{Command, Input, SpawnError};
 use crate::kernel;
-use crate::pipe::{pipe_size, set_nonblocking};
+use crate::pipe::{enlarge, set_nonblocking, socket_pair};
 use crate::reaper::Reaper;
 
 /// Requests that wait for the forking thread; further callers wait for a place. A fork takes about
@@ -22,6 +23,7 @@ const SPAWN_QUEUE_MAX: usize = 64;
 #[derive(Clone, Debug)]
 pub struct Spawner {
     requests: mpsc::Sender<Request>,
+    reaper: Arc<Reaper>,
 }
 
 #[derive(Debug)]
@@ -37,18 +39,23 @@ impl Spawner {
         if kernel::keep_wait_statuses() {
             tracing::warn!("SIGCHLD was ignored by whoever started this process; no longer");
         }
-        let reaper = Reaper::start()?;
+        let reaper = Arc::new(Reaper::start()?);
         let (requests, mut queue) = mpsc::channel::<Request>(SPAWN_QUEUE_MAX);
         thread::Builder::new()
             .name("synapse-spawn".to_owned())
             .spawn(move || {
                 while let Some(request) = queue.blocking_recv() {
-                    let child = start(&request.command, request.spawner, &reaper);
+                    let child = start(&request.command, request.spawner);
                     // A caller that has gone away drops the child here, which kills it.
                     drop(request.reply.send(child));
                 }
             })?;
-        Ok(Self { requests })
+        Ok(Self { requests, reaper })
+    }
+
+    /// The one that waits for all that was started.
+    pub(crate) fn reaper(&self) -> &Arc<Reaper> {
+        &self.reaper
     }
 
     /// Starts a process. A caller that is cancelled meanwhile leaves none behind.
@@ -67,28 +74,33 @@ impl Spawner {
     }
 }
 
-fn start(command: &Command, spawner: Spawner, reaper: &Reaper) -> Result<Child, SpawnError> {
+fn start(command: &Command, spawner: Spawner) -> Result<Child, SpawnError> {
     let program = || command.program.display().to_string();
-    if !command.cwd.is_dir() {
-        return Err(SpawnError::Folder {
-            program: program(),
-            cwd: command.cwd.clone(),
-        });
-    }
-    let started = system_command(command)
-        .spawn()
-        .map_err(|source| SpawnError::Start {
-            program: program(),
-            source,
-        })?;
-    watch(started, command.pipe_bytes, spawner, reaper).map_err(|source| SpawnError::Watch {
+    let refused = |source| SpawnError::Start {
+        program: program(),
+        source,
+    };
+    command.expect_folder()?;
+    let (mut system, socket) = system_command(command).map_err(refused)?;
+    let started = system.spawn().map_err(refused)?;
+    // It holds the child's end of the socket, which shall be the child's alone.
+    drop(system);
+    watch(started, socket, command.pipe_bytes, spawner).map_err(|source| SpawnError::Watch {
         program: program(),
         source,
     })
 }
 
-fn system_command(command: &Command) -> std::process::Command {
+/// The command as the system wants it, and our end of its stdin where that is a socket.
+fn system_command(command: &Command) -> io::Result<(std::process::Command, Option<OwnedFd>)> {
     use std::os::unix::process::CommandExt;
+    let (stdin, socket) = match command.input {
+        Input::Pipe => (Stdio::piped(), None),
+        Input::Socket => {
+            let (ours, its) = socket_pair()?;
+            (Stdio::from(its), Some(ours))
+        }
+    };
     #[expect(
         clippy::disallowed_methods,
         reason = "the one place that processes come from"
@@ -99,43 +111,40 @@ fn system_command(command: &Command) -> std::process::Command {
         .env_clear()
         .envs(command.env.iter().map(|(name, value)| (name, value)))
         .current_dir(&command.cwd)
-        .stdin(Stdio::piped())
+        .stdin(stdin)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0);
     kernel::prepare_child(&mut system);
-    system
+    Ok((system, socket))
 }
 
 fn watch(
     mut started: std::process::Child,
+    socket: Option<OwnedFd>,
     pipe_bytes: Option<usize>,
     spawner: Spawner,
-    reaper: &Reaper,
 ) -> io::Result<Child> {
-    let pid = Pid::from_child(&started);
-    let life = Arc::new(Life::new(pid));
+    let life = Arc::new(Life::new(Pid::from_child(&started)));
+    let watched = spawner.reaper.watch(Arc::clone(&life));
     // From here on an early return kills the group, and whoever watches reaps it.
     let group = ProcessGroup::new(Arc::clone(&life), spawner);
-    if let Err(error) = reaper.watch(Arc::clone(&life)) {
+    if let Err(error) = watched {
         group.kill();
         life.reap();
         return Err(error);
     }
     let missing = || io::Error::from(io::ErrorKind::BrokenPipe);
-    let stdin = started.stdin.take().ok_or_else(missing)?.into();
+    let stdin = match socket {
+        Some(socket) => socket,
+        None => started.stdin.take().ok_or_else(missing)?.into(),
+    };
     let stdout = started.stdout.take().ok_or_else(missing)?.into();
     let stderr = started.stderr.take().ok_or_else(missing)?.into();
     for pipe in [&stdin, &stdout, &stderr] {
         set_nonblocking(pipe)?;
     }
-    if let Some(bytes) = pipe_bytes {
-        for pipe in [&stdin, &stdout] {
-            if let Err(error) = pipe_size(pipe, bytes) {
-                tracing::debug!(pid = life.pid(), %error, "pipe left at its default size");
-            }
-        }
-    }
+    enlarge([&stdin, &stdout], pipe_bytes);
     Ok(Child {
         pid: life.pid(),
         stdin,

@@ -1,0 +1,292 @@
+//! The client of a zygote: a warm process that forks others on request, which become children of
+//! this one. It refuses to know what the zygote is warm with, and what a child does.
+//!
+//! The zygote's stdin is a socket that keeps messages apart. What passes, in order:
+//!
+//! 1. To the zygote: what to warm up with, as text. From it: `ready`, or why not, then lines of
+//!    what it could not do. Nothing more ever comes from it on that socket.
+//! 2. To the zygote, for each child: four descriptors, which are the child's three pipes and the
+//!    end of a stream of its own, the *cord*.
+//! 3. On the cord, from between: `MIDDLE CHILD\n`, two process numbers, or why there is no child.
+//!    The zygote forks twice, so that the child falls to this process, a subreaper, when the one
+//!    in the middle ends. That one waits until the child is known here: it waits for the cord.
+//! 4. On the cord, from here: one byte that cuts it, and what the child is to be, which the child
+//!    alone reads: folder, name and environment. The zygote never sees them.
+//!
+//! Where the cord ends without that byte, the one in the middle kills its child.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
+use rustix::process::Pid;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Interest};
+use tokio::net::UnixStream;
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+pub use birth::Birth;
+use birth::Ends;
+
+use crate::child::{Child, ExitWatch, Life, ProcessGroup};
+use crate::command::{Command, Input, SpawnError};
+use crate::spawner::Spawner;
+
+mod birth;
+
+/// How long a warm zygote may take to fork, which takes milliseconds.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a child may take to become ours and to take what it is to be; it does nothing else.
+const ADOPTION_TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest answer, in bytes: two numbers, or a reason.
+const ANSWER_BYTES_MAX: u64 = 1024;
+/// The longest report on the warming up, in bytes: a line for each thing that failed.
+const REPORT_BYTES_MAX: usize = 16 * 1024;
+/// What is sent with a child's descriptors: a message has at least one byte.
+const BIRTH: &[u8] = b"b";
+/// Cuts the cord.
+const CUT: u8 = b'c';
+
+/// A running zygote. Dropping the last clone kills it; its children live on.
+#[derive(Clone, Debug)]
+pub struct Zygote(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    socket: UnixStream,
+    /// One answer is waited for at a time, so that its time limit is the zygote's own.
+    turn: Mutex<()>,
+    exit: ExitWatch,
+    spawner: Spawner,
+    _group: ProcessGroup,
+}
+
+/// Why a zygote gave no child.
+#[derive(Debug, thiserror::Error)]
+pub enum ZygoteError {
+    /// It could not be started at all.
+    #[error("start the zygote")]
+    Start(#[source] SpawnError),
+    /// It is gone.
+    #[error("use the zygote: it has ended")]
+    Ended,
+    /// It is there and says nothing.
+    #[error("use the zygote: no answer within {} ms", .0.as_millis())]
+    Silent(Duration),
+    /// It says why not.
+    #[error("use the zygote: {0}")]
+    Refused(String),
+    /// The child ended, or fell to nobody, before it was known.
+    #[error("adopt the zygote's child")]
+    Adopt(#[source] io::Error),
+    /// The system refused.
+    #[error("speak with the zygote")]
+    Socket(#[source] io::Error),
+}
+
+impl Zygote {
+    /// Starts it, and gives it what to warm up with. Its stderr comes beside it, to be read from
+    /// the beginning on.
+    pub async fn start(
+        spawner: &Spawner,
+        command: Command,
+        warm_up: &str,
+    ) -> Result<(Self, OwnedFd), ZygoteError> {
+        let command = Command {
+            input: Input::Socket,
+            ..command
+        };
+        let child = spawner.spawn(command).await.map_err(ZygoteError::Start)?;
+        let socket = UnixStream::from_std(child.stdin.into()).map_err(ZygoteError::Socket)?;
+        let zygote = Self(Arc::new(Inner {
+            socket,
+            turn: Mutex::new(()),
+            exit: child.exit,
+            spawner: spawner.clone(),
+            _group: child.group,
+        }));
+        zygote.send(warm_up.as_bytes(), &[]).await?;
+        Ok((zygote, child.stderr))
+    }
+
+    /// Waits until it is warm; what it could not do. Without a bound: the caller has one.
+    pub async fn ready(&self) -> Result<Vec<String>, ZygoteError> {
+        let mut report = vec![0; REPORT_BYTES_MAX];
+        let socket = &self.0.socket;
+        let received = socket.async_io(Interest::READABLE, || {
+            Ok(rustix::net::recv(socket, &mut report, RecvFlags::empty())?.0)
+        });
+        let length = match received.await {
+            Ok(0) => return Err(ZygoteError::Ended),
+            Ok(length) => length,
+            Err(error) => return Err(self.failed(error)),
+        };
+        let report = String::from_utf8_lossy(report.get(..length).unwrap_or_default());
+        let mut lines = report.lines().map(str::to_owned);
+        match lines.next().as_deref() {
+            Some("ready") => Ok(lines.collect()),
+            why => Err(ZygoteError::Refused(why.unwrap_or_default().to_owned())),
+        }
+    }
+
+    /// Waits for its end.
+    pub async fn ended(&self) {
+        self.0.exit.clone().wait().await;
+    }
+
+    /// Has a child forked. A caller that is cancelled meanwhile leaves none behind.
+    pub async fn spawn(&self, birth: Birth) -> Result<Child, ZygoteError> {
+        let inner = Arc::clone(&self.0);
+        // A task of its own: what has begun is brought to its end, and then dropped.
+        let task = tokio::spawn(async move { inner.bear(birth).await });
+        task.await
+            .unwrap_or_else(|error| Err(ZygoteError::Socket(io::Error::other(error))))
+    }
+
+    async fn send(
+        &self,
+        message: &[u8],
+        descriptors: &[BorrowedFd<'_>],
+    ) -> Result<(), ZygoteError> {
+        self.0.send(message, descriptors).await
+    }
+
+    fn failed(&self, error: io::Error) -> ZygoteError {
+        self.0.failed(error)
+    }
+}
+
+impl Inner {
+    fn failed(&self, error: io::Error) -> ZygoteError {
+        let gone = matches!(
+            error.kind(),
+            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+        );
+        if gone || self.exit.now().is_some() {
+            ZygoteError::Ended
+        } else {
+            ZygoteError::Socket(error)
+        }
+    }
+
+    async fn send(
+        &self,
+        message: &[u8],
+        descriptors: &[BorrowedFd<'_>],
+    ) -> Result<(), ZygoteError> {
+        let socket = &self.socket;
+        let sent = socket.async_io(Interest::WRITABLE, || {
+            let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
+            let mut rights = SendAncillaryBuffer::new(&mut space);
+            if !descriptors.is_empty() {
+                rights.push(SendAncillaryMessage::ScmRights(descriptors));
+            }
+            let message = [io::IoSlice::new(message)];
+            Ok(rustix::net::sendmsg(
+                socket,
+                &message,
+                &mut rights,
+                SendFlags::empty(),
+            )?)
+        });
+        sent.await.map(drop).map_err(|error| self.failed(error))
+    }
+
+    async fn bear(&self, birth: Birth) -> Result<Child, ZygoteError> {
+        birth.command.expect_folder().map_err(ZygoteError::Start)?;
+        let made = Ends::make(birth.command.pipe_bytes).map_err(ZygoteError::Socket);
+        let (Ends { pipes, cord }, theirs) = made?;
+        let mut cord = BufReader::new(UnixStream::from_std(cord).map_err(ZygoteError::Socket)?);
+        let turn = self.turn.lock().await;
+        let answered = timeout(ANSWER_TIMEOUT, async {
+            self.send(BIRTH, &theirs.each_ref().map(AsFd::as_fd))
+                .await?;
+            // From here on these are the child's alone.
+            drop(theirs);
+            self.answer(&mut cord).await
+        });
+        let answered = answered.await;
+        drop(turn);
+        let answer = answered.unwrap_or(Err(ZygoteError::Silent(ANSWER_TIMEOUT)))?;
+        let (middle, child) = numbers(&answer).ok_or(ZygoteError::Refused(answer))?;
+        let (exit, group) = self.adopt(cord.into_inner(), middle, child, &birth).await?;
+        let [stdin, stdout, stderr] = pipes;
+        Ok(Child {
+            pid: child.as_raw_pid().unsigned_abs(),
+            stdin,
+            stdout,
+            stderr,
+            exit,
+            group,
+        })
+    }
+
+    /// A line from between, without its end.
+    async fn answer(&self, cord: &mut BufReader<UnixStream>) -> Result<String, ZygoteError> {
+        let mut line = String::new();
+        let read = cord.take(ANSWER_BYTES_MAX).read_line(&mut line).await;
+        read.map_err(|error| self.failed(error))?;
+        match line.strip_suffix('\n') {
+            Some(line) => Ok(line.to_owned()),
+            None => Err(ZygoteError::Ended),
+        }
+    }
+
+    /// Knows the child before it lets it come.
+    async fn adopt(
+        &self,
+        mut cord: UnixStream,
+        middle: Pid,
+        child: Pid,
+        birth: &Birth,
+    ) -> Result<(ExitWatch, ProcessGroup), ZygoteError> {
+        let life = Arc::new(Life::new(child));
+        // Its number is its own as long as the one in the middle lives, which waits for us.
+        let adoption = self.spawner.reaper().adopt(&life, middle);
+        let adoption = adoption.map_err(ZygoteError::Adopt)?;
+        let cut = timeout(ADOPTION_TIMEOUT, async {
+            cord.write_all(&[CUT]).await?;
+            adoption.done().await
+        });
+        match cut.await {
+            Ok(cut) => cut.map_err(ZygoteError::Adopt)?,
+            Err(_) => return Err(ZygoteError::Silent(ADOPTION_TIMEOUT)),
+        }
+        let exit = life.watch();
+        // From here on an early return kills the group, and it is reaped.
+        let group = ProcessGroup::new(life, self.spawner.clone());
+        match timeout(ADOPTION_TIMEOUT, cord.write_all(&birth.to_bytes())).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                // It has ended, or will, since it does not know what to be: its end will tell.
+                tracing::debug!(%error, "a newborn process was not told what to be");
+                group.kill();
+            }
+            Err(_) => return Err(ZygoteError::Silent(ADOPTION_TIMEOUT)),
+        }
+        Ok((exit, group))
+    }
+}
+
+/// `MIDDLE CHILD`.
+fn numbers(answer: &str) -> Option<(Pid, Pid)> {
+    let (middle, child) = answer.split_once(' ')?;
+    let number = |text: &str| text.parse().ok().and_then(Pid::from_raw);
+    Some((number(middle)?, number(child)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_two_numbers_or_a_reason() {
+        let raw = |answer| numbers(answer).map(|(a, b)| (a.as_raw_pid(), b.as_raw_pid()));
+        assert_eq!(raw("12 345"), Some((12, 345)));
+        assert_eq!(raw("two threads"), None);
+        assert_eq!(raw("0 12"), None);
+        assert_eq!(raw("12"), None);
+    }
+}
