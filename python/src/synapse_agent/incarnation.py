@@ -1,38 +1,36 @@
-"""The worker's process: `python -P -m synapse_agent`, its pipes on fds 0 and 1.
+"""One incarnation of an agent, from `hello` to the process's exit code.
 
-Claims the descriptors before anything can print, says hello, loads the program that `welcome`
-names, and hands over to the worker that fits it. This module refuses to know how runs are executed.
+Says hello, loads the program that `welcome` names, and hands over to the worker that fits it. This
+module refuses to know how runs are executed, and where the process came from.
 """
 
 from __future__ import annotations
 
-from .stdio import Pipes, claim
+import signal
+import time
+from types import FrameType
+from typing import Any, Final, NoReturn
 
-_PIPES = claim()
+from .configuration import configuration_of
+from .faults import StartFailed, Terminated, start_failed
+from .frame import Call, Violation, Welcome
+from .inlet import Inlet, violated
+from .logs import LOG_LINES_PER_S, LogSender
+from .outlet import Outlet
+from .program import Fault, Program
+from .run import Run
+from .sentinel import Gate
+from .session import Session, fault_frame, hello
+from .stdio import Pipes
 
-import signal  # noqa: E402
-import sys  # noqa: E402
-import time  # noqa: E402
-from types import FrameType  # noqa: E402
-from typing import Any, Final, NoReturn  # noqa: E402
-
-from .configuration import configuration_of  # noqa: E402
-from .faults import StartFailed, Terminated, start_failed  # noqa: E402
-from .frame import Call, Violation, Welcome  # noqa: E402
-from .inlet import Inlet, violated  # noqa: E402
-from .logs import LOG_LINES_PER_S, LogSender  # noqa: E402
-from .outlet import Outlet  # noqa: E402
-from .program import Fault, Program  # noqa: E402
-from .run import Run  # noqa: E402
-from .sentinel import Gate  # noqa: E402
-from .session import Session, fault_frame, hello  # noqa: E402
+__all__ = ["serve"]
 
 EXIT_START_FAILED: Final = 1
 EXIT_TERMINATED: Final = 128 + signal.SIGTERM
 """What a shell reports of a process that SIGTERM ended; here after `finally` and atexit ran."""
 
 
-def main(pipes: Pipes) -> int:
+def serve(pipes: Pipes) -> int:
     """Serve one incarnation; the exit code."""
     started = time.monotonic()
     _set_signals()
@@ -116,7 +114,3 @@ def _await_welcome(session: Session[Any], inlet: Inlet, gate: Gate) -> Welcome:
             except Violation as violation:
                 violated(violation)
     return session.welcome
-
-
-if __name__ == "__main__":
-    sys.exit(main(_PIPES))
