@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::spec::{Backoff, Restart, Shutdown};
 use crate::supervisor::backoff::Attempts;
-use crate::supervisor::{Intensity, TimerId, Token};
+use crate::supervisor::{Intensity, TimerId};
 use crate::time::Time;
 
 /// A child's name below its supervisor: `writer`, or `writer.1` for a replica. Cheap to copy.
@@ -172,10 +172,6 @@ pub(super) struct Child {
     pub(super) attempts: Attempts,
     /// Its own budget of restarts; `None`: it shares its supervisor's.
     pub(super) budget: Option<Box<Intensity>>,
-    /// Answered when the child is down.
-    pub(super) down_waiters: Vec<Token>,
-    /// Answered when the child's start is over.
-    pub(super) up_waiters: Vec<Token>,
 }
 
 impl Child {
@@ -187,8 +183,6 @@ impl Child {
             life: Life::Down,
             attempts: Attempts::new(),
             budget,
-            down_waiters: Vec::new(),
-            up_waiters: Vec::new(),
         }
     }
 

@@ -33,7 +33,7 @@ impl Intensity {
     /// Counts a restart and says whether it is allowed.
     #[must_use = "a restart that is not allowed ends the supervisor"]
     pub fn add(&mut self, now: Time) -> bool {
-        while self.at.front().is_some_and(|at| *at + self.period < now) {
+        while self.at.front().is_some_and(|at| self.is_over(*at, now)) {
             self.at.pop_front();
         }
         self.at.push_back(now);
@@ -43,8 +43,13 @@ impl Intensity {
     /// Restarts that count at this time.
     #[must_use]
     pub fn restarts(&self, now: Time) -> u32 {
-        let old = self.at.partition_point(|at| *at + self.period < now);
-        u32::try_from(self.at.len() - old).unwrap_or(u32::MAX)
+        let none_over = self.at.front().is_none_or(|at| !self.is_over(*at, now));
+        let over = if none_over {
+            0 // always so right behind `add`
+        } else {
+            self.at.partition_point(|at| self.is_over(*at, now))
+        };
+        u32::try_from(self.at.len() - over).unwrap_or(u32::MAX)
     }
 
     /// How many are allowed.
@@ -57,6 +62,10 @@ impl Intensity {
     #[must_use]
     pub const fn period(&self) -> Millis {
         self.period
+    }
+
+    fn is_over(&self, at: Time, now: Time) -> bool {
+        at + self.period < now
     }
 }
 

@@ -1,8 +1,9 @@
 //! Crash reports with OTP's four keys: supervisor, context, reason, offender.
 
 use std::fmt;
+use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::exit::ExitReason;
 use crate::spec::{Restart, Shutdown};
@@ -56,8 +57,9 @@ pub struct Offender {
 /// One report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CrashReport {
-    /// The path of the supervisor.
-    pub supervisor: String,
+    /// The path of the supervisor. Shared: a storm of restarts makes many reports.
+    #[serde(serialize_with = "as_text")]
+    pub supervisor: Arc<str>,
     /// When it happened.
     pub context: Context,
     /// Why.
@@ -76,6 +78,10 @@ impl Offender {
             shutdown: spec.shutdown,
         }
     }
+}
+
+fn as_text<S: Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(text)
 }
 
 impl fmt::Display for CrashReport {

@@ -2,7 +2,8 @@
 //!
 //! It does as it is told; which child moves when is decided by the supervisor that owns it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use crate::exit::ExitReason;
 use crate::spec::{Restart, Shutdown};
@@ -22,21 +23,31 @@ const GAVE_UP: &str = "reached_max_restart_intensity";
 pub(super) struct Roster {
     pub(super) children: Children,
     pub(super) intensity: Intensity,
-    path: String,
+    path: Arc<str>,
     jitter: Jitter,
     timers: HashMap<TimerId, Key>,
     next_timer: u64,
+    /// Answered when the child's start is over.
+    up_waiters: Waiters,
+    /// Answered when the child is down.
+    down_waiters: Waiters,
 }
+
+/// Who waits for which child. Few do at a time, so that a walk over them is short among any
+/// number of children.
+type Waiters = BTreeMap<Key, Vec<Token>>;
 
 impl Roster {
     pub(super) fn new(path: String, intensity: Intensity, seed: u64) -> Self {
         Self {
             children: Children::default(),
             intensity,
-            path,
+            path: path.into(),
             jitter: Jitter::new(seed),
             timers: HashMap::new(),
             next_timer: 0,
+            up_waiters: Waiters::new(),
+            down_waiters: Waiters::new(),
         }
     }
 
@@ -76,20 +87,20 @@ impl Roster {
 
     /// Answers those who wait for the start of this child.
     pub(super) fn answer_up(&mut self, key: Key, reply: &Reply, out: &mut Vec<Action>) {
-        if let Some(child) = self.children.get_mut(key) {
-            reply_all(std::mem::take(&mut child.up_waiters), reply, out);
-        }
+        reply_all(self.up_waiters.remove(&key), reply, out);
     }
 
     /// Answers those who wait for a start that will not come, of children at or behind `from`.
     pub(super) fn refuse_waiters(&mut self, from: Key, out: &mut Vec<Action>) {
-        for child in self
-            .children
-            .iter_mut(from)
-            .filter(|child| child.life == Life::Down)
-        {
-            let waiters = std::mem::take(&mut child.up_waiters);
-            reply_all(waiters, &Reply::Error(RequestError::Stopped), out);
+        let children = &self.children;
+        let is_down = |key: &Key| {
+            children
+                .get(*key)
+                .is_none_or(|child| child.life == Life::Down)
+        };
+        let refused = self.up_waiters.extract_if(from.., |key, _| is_down(key));
+        for (_, tokens) in refused {
+            reply_all(Some(tokens), &Reply::Error(RequestError::Stopped), out);
         }
     }
 
@@ -150,10 +161,9 @@ impl Roster {
         reason: Option<ExitReason>,
         out: &mut Vec<Action>,
     ) -> After {
-        let Some(child) = self.children.get_mut(key) else {
+        let Some(child) = self.children.get(key) else {
             return After::Rest;
         };
-        let waiters = std::mem::take(&mut child.down_waiters);
         let spec = &child.spec;
         if let Some(reason) = reason.filter(|reason| !is_expected(spec, reason)) {
             self.report(key, Context::ShutdownError, reason, out);
@@ -165,37 +175,37 @@ impl Roster {
                 self.clear_timer(timer, out);
             }
         }
-        reply_all(waiters, &Reply::Ok, out);
+        reply_all(self.down_waiters.remove(&key), &Reply::Ok, out);
         then
     }
 
     /// Kills every live child at once, in no order.
     pub(super) fn kill_all(&mut self, out: &mut Vec<Action>) {
-        for child in self
-            .children
-            .iter_mut(Key::FIRST)
-            .filter(|child| child.life.is_alive())
-        {
+        let mut at = Key::FIRST;
+        while let Some((key, child)) = self.children.at_or_after(at) {
+            at = key.next();
+            let timer = match child.life {
+                Life::Down | Life::Waiting { .. } => continue,
+                Life::Stopping { timer, .. } => timer,
+                Life::Starting { .. } | Life::Up { .. } => None,
+            };
             out.push(Action::Kill {
                 child: child.spec.id.clone(),
                 incarnation: child.incarnation,
             });
-            let timer = match child.life {
-                Life::Stopping { timer, .. } => timer,
-                Life::Down | Life::Starting { .. } | Life::Up { .. } | Life::Waiting { .. } => None,
-            };
-            // What is alive stays alive, so that no count changes.
-            child.life = Life::Stopping {
+            let (killed, after) = (true, After::Rest);
+            let life = Life::Stopping {
                 timer,
-                killed: true,
-                after: After::Rest,
+                killed,
+                after,
             };
+            self.children.set_life(key, life);
         }
     }
 
     pub(super) fn forget(&mut self, key: Key, out: &mut Vec<Action>) {
         if let Some(child) = self.children.remove(key) {
-            reply_all(child.up_waiters, &Reply::Error(RequestError::Stopped), out);
+            self.answer_up(key, &Reply::Error(RequestError::Stopped), out);
             out.push(Action::Forgotten(child.spec.id));
         }
     }
@@ -301,7 +311,7 @@ impl Roster {
             return;
         };
         out.push(Action::Report(CrashReport {
-            supervisor: self.path.clone(),
+            supervisor: Arc::clone(&self.path),
             context,
             reason,
             offender: Offender::new(&child.spec, child.incarnation),
@@ -310,13 +320,13 @@ impl Roster {
 
     /// Remembers who waits for the child to be up. `None`: the answer comes later.
     pub(super) fn wait_for_up(&mut self, token: Token, key: Key) -> Option<Reply> {
-        self.children.get_mut(key)?.up_waiters.push(token);
+        self.up_waiters.entry(key).or_default().push(token);
         None
     }
 
     /// Remembers who waits for the child to be down. `None`: the answer comes later.
     pub(super) fn wait_for_down(&mut self, token: Token, key: Key) -> Option<Reply> {
-        self.children.get_mut(key)?.down_waiters.push(token);
+        self.down_waiters.entry(key).or_default().push(token);
         None
     }
 
@@ -355,8 +365,8 @@ fn is_expected(spec: &ChildSpec, reason: &ExitReason) -> bool {
     exact || (spec.restart != Restart::Permanent && reason.is_clean())
 }
 
-fn reply_all(waiters: Vec<Token>, reply: &Reply, out: &mut Vec<Action>) {
-    for token in waiters {
+fn reply_all(waiters: Option<Vec<Token>>, reply: &Reply, out: &mut Vec<Action>) {
+    for token in waiters.into_iter().flatten() {
         out.push(Action::Reply {
             token,
             reply: reply.clone(),
