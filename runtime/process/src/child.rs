@@ -11,6 +11,7 @@ use crate::exit::Exit;
 use crate::kernel;
 use crate::signal::Signal;
 use crate::spawner::Spawner;
+use crate::tag::Tag;
 
 /// A running process. Its parts may be moved apart; the process lives as long as `group` does.
 #[derive(Debug)]
@@ -116,14 +117,20 @@ pub enum SignalError {
 #[derive(Debug)]
 pub(crate) struct Life {
     pid: Pid,
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(dead_code, reason = "only Linux has leftovers found")
+    )]
+    tag: Tag,
     reaped: Mutex<bool>,
     exit: watch::Sender<Option<Exit>>,
 }
 
 impl Life {
-    pub(crate) fn new(pid: Pid) -> Self {
+    pub(crate) fn new(pid: Pid, tag: Tag) -> Self {
         Self {
             pid,
+            tag,
             reaped: Mutex::new(false),
             exit: watch::Sender::new(None),
         }
@@ -135,6 +142,11 @@ impl Life {
 
     pub(crate) fn raw(&self) -> Pid {
         self.pid
+    }
+
+    #[cfg(target_os = "linux")]
+    pub(crate) fn tag(&self) -> &Tag {
+        &self.tag
     }
 
     pub(crate) fn watch(&self) -> ExitWatch {

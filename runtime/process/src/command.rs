@@ -11,7 +11,7 @@ pub struct Command {
     pub program: OsString,
     /// Its arguments, without the program's own name.
     pub args: Vec<OsString>,
-    /// The whole environment: the runtime's own is never inherited.
+    /// The environment, to which only a tag is added: the runtime's own is never inherited.
     pub env: Vec<(OsString, OsString)>,
     /// The folder it starts in.
     pub cwd: PathBuf,

@@ -118,6 +118,43 @@ pub(crate) fn wait(pid: Pid) -> Exit {
     }
 }
 
+/// Waits until some child is dead, and leaves it unreaped. Stopped ones do not count.
+#[cfg(target_os = "linux")]
+pub(crate) fn wait_for_a_dead_child() -> Result<Pid, rustix::io::Errno> {
+    // SAFETY: zero is valid for all fields of the struct, which outlives the call.
+    let (answer, pid) = unsafe {
+        let mut info: libc::siginfo_t = std::mem::zeroed();
+        let options = libc::WEXITED | libc::WNOWAIT;
+        let answer = libc::waitid(libc::P_ALL, 0, &raw mut info, options);
+        // SAFETY: a wait that succeeded has filled in the fields of a child's end.
+        (answer, info.si_pid())
+    };
+    match Pid::from_raw(pid) {
+        Some(pid) if answer == 0 => Ok(pid),
+        _ => Err(last_errno()),
+    }
+}
+
+/// Reaps a child without waiting for it.
+#[cfg(target_os = "linux")]
+pub(crate) fn reap_if_dead(pid: Pid) {
+    // SAFETY: no status is asked for, and nothing is written through the null pointers.
+    unsafe {
+        libc::wait4(
+            pid.as_raw_pid(),
+            std::ptr::null_mut(),
+            libc::WNOHANG,
+            std::ptr::null_mut(),
+        )
+    };
+}
+
+#[cfg(target_os = "linux")]
+fn last_errno() -> rustix::io::Errno {
+    let error = io::Error::last_os_error();
+    rustix::io::Errno::from_io_error(&error).unwrap_or(rustix::io::Errno::INVAL)
+}
+
 /// The end of a process whose status nobody could read.
 pub(crate) fn unknown_exit() -> Exit {
     Exit {

@@ -11,6 +11,8 @@
 #![warn(missing_docs)]
 
 mod child;
+#[cfg(target_os = "linux")]
+mod children;
 mod command;
 mod exit;
 mod inspect;
@@ -20,6 +22,7 @@ mod reaper;
 mod signal;
 mod spawner;
 mod subreaper;
+mod tag;
 mod zygote;
 
 pub use child::{Child, ExitWatch, ProcessGroup, SignalError};

@@ -1,8 +1,13 @@
 //! The one that waits for every child. It refuses to know who asked for the child, so that no
 //! handle has to be kept or polled for a dead process to be reaped.
 
+#[cfg(target_os = "linux")]
+mod adopting;
+#[cfg(target_os = "linux")]
+mod polling;
+
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::thread;
 
 use rustix::process::{WaitId, WaitIdOptions, waitid};
@@ -11,6 +16,9 @@ use crate::child::Life;
 
 #[cfg(target_os = "linux")]
 pub(crate) use polling::Reaper;
+
+/// Held from before a fork until its child is watched.
+pub(crate) type Forking<'a> = Option<MutexGuard<'a, ()>>;
 
 /// Waits for one child in a thread of its own: for systems without pidfd.
 fn wait_in_thread(life: Arc<Life>) -> io::Result<()> {
@@ -40,8 +48,9 @@ mod waiting {
 
     use rustix::process::Pid;
 
-    use super::wait_in_thread;
+    use super::{Forking, wait_in_thread};
     use crate::child::Life;
+    use crate::tag::Tags;
 
     #[derive(Debug)]
     pub(crate) struct Reaper;
@@ -49,6 +58,16 @@ mod waiting {
     impl Reaper {
         pub(crate) fn start() -> io::Result<Self> {
             Ok(Self)
+        }
+
+        /// Orphans fall to the system's first process.
+        pub(crate) fn start_adopting(_tags: &Tags) -> io::Result<Self> {
+            Ok(Self)
+        }
+
+        #[expect(clippy::unused_self, reason = "the polling one needs it")]
+        pub(crate) fn forking(&self) -> Forking<'_> {
+            None
         }
 
         #[expect(clippy::unused_self, reason = "the polling one needs it")]
@@ -73,222 +92,6 @@ mod waiting {
     impl Adoption {
         pub(crate) async fn done(self) -> io::Result<()> {
             match self {}
-        }
-    }
-}
-
-#[cfg(target_os = "linux")]
-mod polling {
-    use std::collections::HashMap;
-    use std::io;
-    use std::os::fd::OwnedFd;
-    use std::sync::atomic::{AtomicBool, Ordering};
-    use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-    use std::thread;
-
-    use rustix::buffer::spare_capacity;
-    use rustix::event::{EventfdFlags, epoll, eventfd};
-    use rustix::io::Errno;
-    use rustix::process::{Pid, PidfdFlags, pidfd_open};
-    use tokio::sync::oneshot;
-
-    use super::wait_in_thread;
-    use crate::child::Life;
-
-    /// Ends taken from the kernel at once; more wait for the next round.
-    const EVENTS_MAX: usize = 64;
-    /// The event that is no process (whose numbers start at 1).
-    const WAKE: u64 = 0;
-
-    /// One thread that polls the pidfds of all children.
-    #[derive(Debug)]
-    pub(crate) struct Reaper(Arc<Watched>);
-
-    #[derive(Debug)]
-    struct Watched {
-        epoll: OwnedFd,
-        wake: OwnedFd,
-        /// By process number, each with its pidfd.
-        known: Mutex<HashMap<u64, (OwnedFd, Known)>>,
-        closing: AtomicBool,
-    }
-
-    /// What the end of a process means.
-    #[derive(Debug)]
-    enum Known {
-        /// It is to be reaped.
-        Child(Arc<Life>),
-        /// The child with that number is this process's own from here on.
-        Middle {
-            child: u64,
-            done: oneshot::Sender<()>,
-        },
-    }
-
-    impl Reaper {
-        pub(crate) fn start() -> io::Result<Self> {
-            let watched = Arc::new(Watched {
-                epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
-                wake: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
-                known: Mutex::new(HashMap::new()),
-                closing: AtomicBool::new(false),
-            });
-            let wake = epoll::EventData::new_u64(WAKE);
-            epoll::add(&watched.epoll, &watched.wake, wake, epoll::EventFlags::IN)?;
-            let own = Arc::clone(&watched);
-            thread::Builder::new()
-                .name("synapse-reap".to_owned())
-                .spawn(move || own.run())?;
-            Ok(Self(watched))
-        }
-
-        /// Waits for a child.
-        pub(crate) fn watch(&self, life: Arc<Life>) -> io::Result<()> {
-            match pidfd_open(life.raw(), PidfdFlags::empty()) {
-                Ok(pidfd) => {
-                    let key = u64::from(life.pid());
-                    let mut known = self.0.known();
-                    self.0.poll(key, &pidfd)?;
-                    known.insert(key, (pidfd, Known::Child(life)));
-                    Ok(())
-                }
-                Err(Errno::NOSYS | Errno::PERM) => wait_in_thread(life),
-                Err(errno) => Err(errno.into()),
-            }
-        }
-
-        /// Waits for a process that will be a child of this one when its parent, the one in the
-        /// middle, has ended. From here on it is known, so that nobody takes it for a stranger
-        /// that fell to this process.
-        pub(crate) fn adopt(
-            self: &Arc<Self>,
-            life: &Arc<Life>,
-            middle: Pid,
-        ) -> io::Result<Adoption> {
-            let child = (
-                u64::from(life.pid()),
-                pidfd_open(life.raw(), PidfdFlags::empty())?,
-            );
-            let parent = pidfd_open(middle, PidfdFlags::empty())?;
-            let middle = u64::from(middle.as_raw_pid().unsigned_abs());
-            let (done, is_done) = oneshot::channel();
-            let mut known = self.0.known();
-            self.0.poll(middle, &parent)?;
-            known.insert(child.0, (child.1, Known::Child(Arc::clone(life))));
-            known.insert(
-                middle,
-                (
-                    parent,
-                    Known::Middle {
-                        child: child.0,
-                        done,
-                    },
-                ),
-            );
-            drop(known);
-            Ok(Adoption {
-                reaper: Arc::clone(self),
-                middle,
-                is_done,
-            })
-        }
-    }
-
-    /// A process on its way to be a child of this one.
-    #[derive(Debug)]
-    pub(crate) struct Adoption {
-        reaper: Arc<Reaper>,
-        middle: u64,
-        is_done: oneshot::Receiver<()>,
-    }
-
-    impl Adoption {
-        /// Waits until it is one.
-        pub(crate) async fn done(mut self) -> io::Result<()> {
-            let is_done = (&mut self.is_done).await;
-            is_done.map_err(io::Error::other)
-        }
-    }
-
-    impl Drop for Adoption {
-        /// Given up in the middle, it is nobody known any more.
-        fn drop(&mut self) {
-            let mut known = self.reaper.0.known();
-            if let Some((_, Known::Middle { child, .. })) = known.remove(&self.middle) {
-                known.remove(&child);
-            }
-        }
-    }
-
-    impl Drop for Reaper {
-        /// The thread goes on until the last child is reaped.
-        fn drop(&mut self) {
-            self.0.closing.store(true, Ordering::Release);
-            if let Err(error) = rustix::io::write(&self.0.wake, &1u64.to_ne_bytes()) {
-                tracing::error!(%error, "reaper not woken");
-            }
-        }
-    }
-
-    impl Watched {
-        fn known(&self) -> MutexGuard<'_, HashMap<u64, (OwnedFd, Known)>> {
-            self.known.lock().unwrap_or_else(PoisonError::into_inner)
-        }
-
-        fn poll(&self, key: u64, pidfd: &OwnedFd) -> rustix::io::Result<()> {
-            let data = epoll::EventData::new_u64(key);
-            epoll::add(&self.epoll, pidfd, data, epoll::EventFlags::IN)
-        }
-
-        fn run(&self) {
-            let mut events = Vec::with_capacity(EVENTS_MAX);
-            while !self.finished() {
-                match epoll::wait(&self.epoll, spare_capacity(&mut events), None) {
-                    Ok(_) | Err(Errno::INTR) => {}
-                    Err(error) => {
-                        tracing::error!(%error, "reaper stopped");
-                        return;
-                    }
-                }
-                for event in events.drain(..) {
-                    self.ended(event.data.u64());
-                }
-            }
-        }
-
-        fn finished(&self) -> bool {
-            self.closing.load(Ordering::Acquire) && self.known().is_empty()
-        }
-
-        fn ended(&self, key: u64) {
-            if key == WAKE {
-                let mut count = [0; 8];
-                // Only here to be emptied: what it says is in `closing`.
-                rustix::io::read(&self.wake, &mut count).ok();
-                return;
-            }
-            let ended = self.known().remove(&key);
-            match ended {
-                Some((_, Known::Child(life))) => life.reap(),
-                Some((_, Known::Middle { child, done })) => {
-                    self.came(child);
-                    // Where nobody waits any more, the child was dropped, which kills it.
-                    done.send(()).ok();
-                }
-                // Given up between its end and here.
-                None => {}
-            }
-        }
-
-        fn came(&self, child: u64) {
-            let mut known = self.known();
-            let Some((pidfd, _)) = known.get(&child) else {
-                return;
-            };
-            if let Err(error) = self.poll(child, pidfd) {
-                tracing::error!(%error, child, "an adopted process is not waited for");
-                known.remove(&child);
-            }
         }
     }
 }

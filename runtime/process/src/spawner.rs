@@ -13,6 +13,7 @@ use crate::command::{Command, Input, SpawnError};
 use crate::kernel;
 use crate::pipe::{enlarge, set_nonblocking, socket_pair};
 use crate::reaper::Reaper;
+use crate::tag::{TAG_VARIABLE, Tag, Tags};
 
 /// Requests that wait for the forking thread; further callers wait for a place. A fork takes about
 /// a millisecond, so that more places would only hold more memory.
@@ -24,6 +25,7 @@ const SPAWN_QUEUE_MAX: usize = 64;
 pub struct Spawner {
     requests: mpsc::Sender<Request>,
     reaper: Arc<Reaper>,
+    tags: Arc<Tags>,
 }
 
 #[derive(Debug)]
@@ -34,28 +36,50 @@ struct Request {
 }
 
 impl Spawner {
-    /// Starts the forking thread and the reaper.
+    /// Starts the forking thread, and a reaper of what it forks: other children of this process
+    /// are left to whoever has made them.
     pub fn start() -> io::Result<Self> {
+        Self::start_with(|_tags| Reaper::start())
+    }
+
+    /// The same for a process that is nothing but a node. On Linux every orphan among its
+    /// descendants falls to it, is waited for, and is killed when the process of this spawner that
+    /// it came from has ended. Nobody else in it may have children.
+    pub fn start_adopting() -> io::Result<Self> {
+        Self::start_with(Reaper::start_adopting)
+    }
+
+    fn start_with(start: impl FnOnce(&Tags) -> io::Result<Reaper>) -> io::Result<Self> {
         if kernel::keep_wait_statuses() {
             tracing::warn!("SIGCHLD was ignored by whoever started this process; no longer");
         }
-        let reaper = Arc::new(Reaper::start()?);
+        let tags = Arc::new(Tags::new());
+        let reaper = Arc::new(start(&tags)?);
         let (requests, mut queue) = mpsc::channel::<Request>(SPAWN_QUEUE_MAX);
         thread::Builder::new()
             .name("synapse-spawn".to_owned())
             .spawn(move || {
                 while let Some(request) = queue.blocking_recv() {
-                    let child = start(&request.command, request.spawner);
+                    let child = make(&request.command, request.spawner);
                     // A caller that has gone away drops the child here, which kills it.
                     drop(request.reply.send(child));
                 }
             })?;
-        Ok(Self { requests, reaper })
+        Ok(Self {
+            requests,
+            reaper,
+            tags,
+        })
     }
 
     /// The one that waits for all that was started.
     pub(crate) fn reaper(&self) -> &Arc<Reaper> {
         &self.reaper
+    }
+
+    /// For the environment of a process that this spawner's is to be the parent of.
+    pub(crate) fn next_tag(&self) -> Tag {
+        self.tags.next()
     }
 
     /// Starts a process. A caller that is cancelled meanwhile leaves none behind.
@@ -74,25 +98,32 @@ impl Spawner {
     }
 }
 
-fn start(command: &Command, spawner: Spawner) -> Result<Child, SpawnError> {
+fn make(command: &Command, spawner: Spawner) -> Result<Child, SpawnError> {
     let program = || command.program.display().to_string();
     let refused = |source| SpawnError::Start {
         program: program(),
         source,
     };
     command.expect_folder()?;
-    let (mut system, socket) = system_command(command).map_err(refused)?;
+    let tag = spawner.next_tag();
+    let (mut system, socket) = system_command(command, &tag).map_err(refused)?;
+    let reaper = Arc::clone(&spawner.reaper);
+    let _forking = reaper.forking();
     let started = system.spawn().map_err(refused)?;
     // It holds the child's end of the socket, which shall be the child's alone.
     drop(system);
-    watch(started, socket, command.pipe_bytes, spawner).map_err(|source| SpawnError::Watch {
+    let life = Life::new(Pid::from_child(&started), tag);
+    watch(started, life, socket, command.pipe_bytes, spawner).map_err(|source| SpawnError::Watch {
         program: program(),
         source,
     })
 }
 
 /// The command as the system wants it, and our end of its stdin where that is a socket.
-fn system_command(command: &Command) -> io::Result<(std::process::Command, Option<OwnedFd>)> {
+fn system_command(
+    command: &Command,
+    tag: &Tag,
+) -> io::Result<(std::process::Command, Option<OwnedFd>)> {
     use std::os::unix::process::CommandExt;
     let (stdin, socket) = match command.input {
         Input::Pipe => (Stdio::piped(), None),
@@ -110,6 +141,7 @@ fn system_command(command: &Command) -> io::Result<(std::process::Command, Optio
         .args(&command.args)
         .env_clear()
         .envs(command.env.iter().map(|(name, value)| (name, value)))
+        .env(TAG_VARIABLE, tag.as_os_str())
         .current_dir(&command.cwd)
         .stdin(stdin)
         .stdout(Stdio::piped())
@@ -121,11 +153,12 @@ fn system_command(command: &Command) -> io::Result<(std::process::Command, Optio
 
 fn watch(
     mut started: std::process::Child,
+    life: Life,
     socket: Option<OwnedFd>,
     pipe_bytes: Option<usize>,
     spawner: Spawner,
 ) -> io::Result<Child> {
-    let life = Arc::new(Life::new(Pid::from_child(&started)));
+    let life = Arc::new(life);
     let watched = spawner.reaper.watch(Arc::clone(&life));
     // From here on an early return kills the group, and whoever watches reaps it.
     let group = ProcessGroup::new(Arc::clone(&life), spawner);

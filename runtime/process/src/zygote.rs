@@ -242,7 +242,9 @@ impl Inner {
         child: Pid,
         birth: &Birth,
     ) -> Result<(ExitWatch, ProcessGroup), ZygoteError> {
-        let life = Arc::new(Life::new(child));
+        let tag = self.spawner.next_tag();
+        let told = birth.to_bytes(&tag);
+        let life = Arc::new(Life::new(child, tag));
         // Its number is its own as long as the one in the middle lives, which waits for us.
         let adoption = self.spawner.reaper().adopt(&life, middle);
         let adoption = adoption.map_err(ZygoteError::Adopt)?;
@@ -257,7 +259,7 @@ impl Inner {
         let exit = life.watch();
         // From here on an early return kills the group, and it is reaped.
         let group = ProcessGroup::new(life, self.spawner.clone());
-        match timeout(ADOPTION_TIMEOUT, cord.write_all(&birth.to_bytes())).await {
+        match timeout(ADOPTION_TIMEOUT, cord.write_all(&told)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 // It has ended, or will, since it does not know what to be: its end will tell.

@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream;
 
 use crate::command::Command;
 use crate::pipe::{enlarge, set_nonblocking};
+use crate::tag::{TAG_VARIABLE, Tag};
 
 /// What a new child is to be.
 #[derive(Clone, Debug)]
@@ -19,8 +20,9 @@ pub struct Birth {
 
 impl Birth {
     /// As the child reads it: the length, 4 bytes, most significant first, then fields that each
-    /// end with a zero byte, which none of them can hold: folder, title, `NAME=VALUE` each.
-    pub(super) fn to_bytes(&self) -> Vec<u8> {
+    /// end with a zero byte, which none of them can hold: folder, title, `NAME=VALUE` each. The
+    /// last variable is the tag.
+    pub(super) fn to_bytes(&self, tag: &Tag) -> Vec<u8> {
         let mut fields = Vec::new();
         let mut add = |parts: &[&[u8]]| {
             fields.extend(parts.concat());
@@ -31,6 +33,7 @@ impl Birth {
         for (name, value) in &self.command.env {
             add(&[name.as_bytes(), b"=", value.as_bytes()]);
         }
+        add(&[TAG_VARIABLE.as_bytes(), b"=", tag.as_os_str().as_bytes()]);
         let length = u32::try_from(fields.len()).unwrap_or(u32::MAX);
         [&length.to_be_bytes(), fields.as_slice()].concat()
     }
@@ -77,9 +80,11 @@ mod tests {
             command: Command::new("", "/tmp").env([("A", "1 2"), ("B", "")]),
             title: "synapse: echo".to_owned(),
         };
-        let text = b"/tmp\0synapse: echo\0A=1 2\0B=\0";
-        let bytes = birth.to_bytes();
-        assert_eq!(bytes.get(4..), Some(&text[..]));
-        assert_eq!(bytes.get(..4), Some(&[0, 0, 0, 28][..]));
+        let tag = crate::tag::Tags::new().next();
+        let tag_text = tag.as_os_str().to_str().unwrap();
+        let text = format!("/tmp\0synapse: echo\0A=1 2\0B=\0SYNAPSE_TAG={tag_text}\0");
+        let bytes = birth.to_bytes(&tag);
+        assert_eq!(bytes.get(4..), Some(text.as_bytes()));
+        assert_eq!(bytes.get(..4), Some(&[0, 0, 0, 66][..]));
     }
 }

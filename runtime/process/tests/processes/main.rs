@@ -1,5 +1,7 @@
 //! Real processes: how they start, end, are killed and leave nothing behind.
 
+#[cfg(test)]
+mod adopting;
 mod end;
 mod group;
 mod parent;

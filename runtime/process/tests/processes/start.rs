@@ -21,11 +21,13 @@ async fn three_pipes_carry_what_is_written() {
 }
 
 #[tokio::test]
-async fn environment_is_exactly_what_was_given() {
+async fn environment_is_exactly_what_was_given_and_the_tag() {
     let command = Command::new("env", "/").env([("PATH", "/usr/bin:/bin"), ("ONLY", "this one")]);
     let child = spawner().spawn(command).await.unwrap();
     let mut seen: Vec<String> = all(child.stdout).await.lines().map(str::to_owned).collect();
     seen.sort();
+    let tag = seen.pop().unwrap();
+    assert!(tag.starts_with("SYNAPSE_TAG="), "{tag}");
     assert_eq!(seen, ["ONLY=this one", "PATH=/usr/bin:/bin"]);
 }
 

@@ -82,6 +82,14 @@ pub(crate) fn is_inner() -> bool {
     std::env::var_os("SYNAPSE_TEST_ROLE").is_some()
 }
 
+/// Runs it again, and expects it to succeed.
+pub(crate) async fn succeeds_in_a_process_of_its_own(test: &str) {
+    let mut inner = spawner().spawn(again(test)).await.unwrap();
+    let exit = ended(&mut inner.exit).await;
+    let said = all(inner.stdout).await + &all(inner.stderr).await;
+    assert!(exit.status.success(), "{said}");
+}
+
 /// Whether the number is not even held by a process that waits to be reaped.
 pub(crate) fn is_reaped(pid: u32) -> bool {
     !Path::new("/proc").join(pid.to_string()).exists()

@@ -1,0 +1,96 @@
+//! The children of this process, and what the kernel shows of them. It refuses to touch them.
+
+use std::io;
+
+use rustix::process::{Pid, getpid};
+
+use crate::tag::Tag;
+
+/// How often a process is looked at that shows no environment at all.
+const LOOKS: u32 = 10;
+/// From one look to the next.
+const BETWEEN_LOOKS: std::time::Duration = std::time::Duration::from_millis(1);
+
+/// The children of this process's first thread, the dead that are not reaped yet among them. Every
+/// orphan that falls to the process is one of those: the kernel gives it to the first living thread.
+pub(crate) fn of_main_thread() -> io::Result<Vec<Pid>> {
+    let own = getpid().as_raw_pid();
+    match std::fs::read_to_string(format!("/proc/self/task/{own}/children")) {
+        Ok(text) => Ok(text.split_ascii_whitespace().filter_map(number).collect()),
+        // A kernel without that list (CONFIG_PROC_CHILDREN).
+        Err(error) if error.kind() == io::ErrorKind::NotFound => of_process(own),
+        Err(error) => Err(error),
+    }
+}
+
+/// The children of a process, by a look at every process.
+fn of_process(parent: i32) -> io::Result<Vec<Pid>> {
+    let is_child = |pid: &Pid| {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_pid()));
+        // The name in parentheses may itself hold spaces and parentheses: the rest follows the
+        // last, beginning with the state and the parent.
+        stat.ok()
+            .and_then(|stat| {
+                let (_, rest) = stat.rsplit_once(") ")?;
+                rest.split(' ').nth(1)?.parse().ok()
+            })
+            .is_some_and(|its: i32| its == parent)
+    };
+    let entries = std::fs::read_dir("/proc")?.flatten();
+    let pids = entries.filter_map(|entry| number(entry.file_name().to_str()?));
+    Ok(pids.filter(is_child).collect())
+}
+
+fn number(text: &str) -> Option<Pid> {
+    text.parse().ok().and_then(Pid::from_raw)
+}
+
+/// What can be seen of a process's tag.
+#[derive(Debug)]
+pub(crate) enum Seen {
+    /// It is this one's.
+    Tag(Tag),
+    /// It has none, or hides it.
+    Nothing,
+    /// The process is dead.
+    Dead,
+}
+
+/// Looks for the tag of a child.
+pub(crate) fn tag_of(pid: Pid) -> Seen {
+    let raw = pid.as_raw_pid();
+    for _ in 0..LOOKS {
+        match std::fs::read(format!("/proc/{raw}/environ")) {
+            Ok(environment) if environment.is_empty() => {}
+            Ok(environment) => {
+                return Tag::in_environment(&environment).map_or(Seen::Nothing, Seen::Tag);
+            }
+            Err(_) => return Seen::Nothing,
+        }
+        if !crate::is_alive(raw.unsigned_abs()) {
+            return Seen::Dead;
+        }
+        // A process that executes a program shows no environment for a moment.
+        std::thread::park_timeout(BETWEEN_LOOKS);
+    }
+    Seen::Nothing
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_ways_find_a_child() {
+        let spawner = crate::Spawner::start().unwrap();
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let command = crate::Command::new("/bin/sh", "/").args(["-c", "read line"]);
+        let child = runtime.block_on(spawner.spawn(command)).unwrap();
+        let found = of_process(getpid().as_raw_pid()).unwrap();
+        let pid = Pid::from_raw(i32::try_from(child.pid).unwrap()).unwrap();
+        assert!(found.contains(&pid), "{pid:?} in {found:?}");
+        assert!(matches!(tag_of(pid), Seen::Tag(_)));
+        // The thread that forks is another one.
+        assert!(!of_main_thread().unwrap().contains(&pid));
+    }
+}
