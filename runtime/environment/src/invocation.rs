@@ -128,7 +128,8 @@ mod tests {
 
     async fn run(script: &str, bound: Duration) -> Result<Finished, EnvironmentError> {
         let spawner = Spawner::start().unwrap();
-        let settings = Settings::new("/");
+        let mut settings = Settings::new("/");
+        settings.variables = vec![("PATH".into(), "/usr/bin:/bin".into())];
         let invoker = Invoker {
             spawner: &spawner,
             settings: &settings,

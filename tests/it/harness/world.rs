@@ -143,6 +143,7 @@ impl World {
     fn furnish(&self, command: &mut Command) {
         command.envs(std::env::vars_os().filter(|(name, _)| is_passed(&name.to_string_lossy())));
         command
+            .env("LANG", "C.UTF-8")
             .env("TMPDIR", self.path("tmp"))
             .env("SYNAPSE_CACHE_DIR", CACHE);
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
@@ -386,9 +387,10 @@ impl Drop for World {
 }
 
 /// What a command of a world inherits: where programs are, and how this machine reaches a package
-/// index (mirrors, proxies, certificates).
+/// index (mirrors, proxies, certificates). The language, the terminal, and what else the one who
+/// runs the tests has set, would change what they see.
 fn is_passed(name: &str) -> bool {
-    let known = ["PATH", "HOME", "LANG", "SYNAPSE_PYTHON"];
+    let known = ["PATH", "HOME", "SYNAPSE_PYTHON"];
     let network = ["PIP_", "UV_", "SSL_CERT_", "REQUESTS_CA_", "CURL_CA_"];
     known.contains(&name)
         || network.iter().any(|begin| name.starts_with(begin))

@@ -71,15 +71,18 @@ pub(crate) fn console_command() -> String {
 )]
 pub(crate) fn shell(script: &str, data_dir: &Path) -> Command {
     let mut command = Command::new("sh");
+    // Of the one who runs the tests only where programs are: not the shell, the colours, the width.
+    command
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap())
+        .env("SHELL", "/bin/sh")
+        .env("TERM", "xterm-256color")
+        .env(DATA_DIR, data_dir);
     command
         .args(["-c", script])
-        .env(DATA_DIR, data_dir)
-        .env("TERM", "xterm-256color");
-    command
-        .env_remove("NO_COLOR")
         .stdin(Stdio::piped())
-        .stdout(Stdio::piped());
-    command.stderr(Stdio::piped());
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     command
 }
 
@@ -103,8 +106,7 @@ impl Screen {
         );
         command
             .env("CONSOLE_TEST_INNER", inner)
-            .env("CONSOLE_TEST_COMMAND", console_command())
-            .env("SHELL", "/bin/sh");
+            .env("CONSOLE_TEST_COMMAND", console_command());
         let mut child = command.spawn().unwrap();
         let keys = child.stdin.take().unwrap();
         let mut terminal = child.stdout.take().unwrap();

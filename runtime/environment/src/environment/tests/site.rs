@@ -45,9 +45,7 @@ impl Site {
         )
         .await;
         let hashes: HashMap<String, String> = serde_json::from_str(&made).unwrap();
-        settings
-            .variables
-            .retain(|(name, _)| name != "SYNAPSE_PYTHON");
+        settings.variables = machine();
         // uv has no variable for it; and so a test sees that uv's own settings are respected.
         let config = folder.path().join("settings-of-uv.toml");
         let text = format!(
@@ -60,6 +58,7 @@ impl Site {
             ("SYNAPSE_CACHE_DIR", cache.as_path()),
             ("UV_CACHE_DIR", &folder.path().join("uv-cache")),
             ("UV_CONFIG_FILE", &config),
+            ("PIP_CONFIG_FILE", Path::new("/dev/null")),
             ("PIP_FIND_LINKS", &wheels),
             ("PIP_NO_INDEX", Path::new("1")),
         ] {
@@ -160,11 +159,19 @@ impl Site {
     }
 }
 
+/// What is taken from the environment of the tests: where programs are, and what the shim of a
+/// version manager needs to find its own. All else would be the settings of whoever runs them.
+fn machine() -> Vec<(OsString, OsString)> {
+    let taken = |name: &str| Some((name.into(), std::env::var_os(name)?));
+    ["PATH", "HOME", "PYENV_ROOT"]
+        .into_iter()
+        .filter_map(taken)
+        .collect()
+}
+
 /// What a program prints; it must end well.
 async fn output(spawner: &Spawner, program: &Path, args: &[&str]) -> String {
-    let command = Command::new(program, "/")
-        .args(args)
-        .env(std::env::vars_os());
+    let command = Command::new(program, "/").args(args).env(machine());
     let mut child = spawner.spawn(command).await.unwrap();
     let mut text = String::new();
     let mut out = Receiver::from_owned_fd(child.stdout).unwrap();
@@ -191,6 +198,7 @@ pub(super) fn python() -> PathBuf {
             )]
             let mut command = std::process::Command::new("python3");
             let script = "import os, sys; print(os.path.realpath(sys._base_executable))";
+            command.env_clear().envs(machine());
             let made = command.args(["-I", "-c", script]).output().unwrap();
             PathBuf::from(String::from_utf8(made.stdout).unwrap().trim())
         })
