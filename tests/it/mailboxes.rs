@@ -90,16 +90,25 @@ fn a_deadline_in_the_queue_is_answered_and_the_run_never_begins() {
 fn a_full_mailbox_that_waits_lets_nobody_down() {
     let world = World::up(TREE);
     let names = ["a", "b", "c", "d"];
-    let calls: Vec<_> = names
-        .map(|name| world.spawn(&["call", "waits", name]))
-        .into();
-    world.wait_for_agent("waits", "one at work, one in the mailbox", |agent| {
-        agent["in_flight"] == 1 && agent["queued"] == 1
-    });
-    for name in names {
-        world.write(&format!("{name}.release"), "");
-    }
+    let calls: Vec<_> = (0..)
+        .zip(names)
+        .map(|(queued, name)| {
+            let call = world.spawn(&["call", "waits", name]);
+            world.wait_for_agent("waits", "one at work, the others wait", |agent| {
+                agent["in_flight"] == 1 && agent["queued"] == queued
+            });
+            call
+        })
+        .collect();
+    // They begin in the order in which they came, whatever they wait for.
     for (name, call) in names.iter().zip(calls) {
+        world.wait_for_file(&format!("{name}.begun"));
+        let later = names.iter().filter(|other| *other > name);
+        let begun: Vec<_> = later
+            .filter(|later| world.path(&format!("{later}.begun")).exists())
+            .collect();
+        assert!(begun.is_empty(), "{begun:?} began before {name} was done");
+        world.write(&format!("{name}.release"), "");
         assert_eq!(call.outcome().text(), format!("held {name}"));
     }
 }

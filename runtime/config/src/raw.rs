@@ -226,7 +226,8 @@ table! {
     RawMailbox, "a table" {
         /// Calls that may wait.
         size: Whole<1, MAILBOX_MAX>, "256", "64";
-        /// One more call is refused at once (`reject`), or waits for a place (`wait`).
+        /// One more call is refused at once (`reject`), or waits for a place (`wait`), as up to
+        /// 1,024 do.
         when_full: WhenFull, "\"reject\"", "\"wait\"";
     }
 }

@@ -4,16 +4,18 @@
 //! has free, and is rung when there is something for them.
 
 use std::collections::VecDeque;
-use std::pin::pin;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use synapse_core::fault::{Fault, FaultCode};
 use synapse_core::spec::{MailboxSpec, WhenFull};
-use tokio::sync::Notify;
 
 use crate::call::Call;
 use crate::link::LinkPort;
+
+/// Calls that wait for a place in a full mailbox whose spec lets them (`when_full = "wait"`); the
+/// ones beyond are refused. Each holds its input. Twice what the control socket serves at once.
+pub(crate) const CALLERS_WAITING_MAX: usize = 1_024;
 
 /// The queue and who waits for it.
 #[derive(Debug)]
@@ -21,7 +23,6 @@ pub(crate) struct Mailbox {
     agent: Arc<str>,
     spec: MailboxSpec,
     state: Mutex<State>,
-    space: Notify,
 }
 
 #[derive(Debug)]
@@ -52,62 +53,51 @@ impl Mailbox {
             agent,
             spec,
             state: Mutex::new(state),
-            space: Notify::new(),
         }
     }
 
-    /// Calls that wait.
+    /// Calls that wait, for a slot or for a place.
     pub(crate) fn len(&self) -> usize {
         self.state.lock().queue.len()
     }
 
-    /// Puts a call at the end; waits for a place where the spec says so. Cancel-safe: a call is
-    /// either in the queue or was never there.
-    pub(crate) async fn push(&self, call: &Arc<Call>) -> Result<(), Fault> {
-        match self.try_push(call) {
-            Ok(()) => Ok(()),
-            Err(Refusal::Closed(fault)) => Err(fault),
-            Err(Refusal::Full) if self.spec.when_full == WhenFull::Reject => Err(self.overloaded()),
-            Err(Refusal::Full) => self.push_when_free(call).await,
-        }
-    }
-
-    async fn push_when_free(&self, call: &Arc<Call>) -> Result<(), Fault> {
-        loop {
-            // Enabled before the look at the queue, so that no place freed in between is missed.
-            let mut freed = pin!(self.space.notified());
-            freed.as_mut().enable();
-            match self.try_push(call) {
-                Ok(()) => return Ok(()),
-                Err(Refusal::Closed(fault)) => return Err(fault),
-                Err(Refusal::Full) => freed.await,
-            }
-        }
-    }
-
-    fn try_push(&self, call: &Arc<Call>) -> Result<(), Refusal> {
+    /// Puts a call at the end. Where the mailbox is full and the spec lets callers wait, the call
+    /// waits for its place behind the others, in the same queue, so that none is overtaken.
+    ///
+    /// # Errors
+    /// It is closed, or as many calls wait as may.
+    pub(crate) fn push(&self, call: &Arc<Call>) -> Result<(), Fault> {
         let mut state = self.state.lock();
         if let Some(fault) = &state.closed {
-            return Err(Refusal::Closed(fault.clone()));
+            return Err(fault.clone());
         }
         if call.is_finished() {
-            // Its caller left, or its deadline passed, while it waited for a place.
+            // Its caller left, or its deadline passed, before it came here.
             return Ok(());
         }
         // Calls that a free slot is about to take do not wait, so they are not counted.
         let slots: usize = state.idle.iter().map(|idle| idle.slots).sum();
-        if state.queue.len() >= self.spec.size.saturating_add(slots) {
-            return Err(Refusal::Full);
+        if state.queue.len() >= self.places().saturating_add(slots) {
+            return Err(self.overloaded());
         }
         state.queue.push_back(Arc::clone(call));
         state.ring();
         Ok(())
     }
 
+    /// Calls that may wait in all.
+    const fn places(&self) -> usize {
+        match self.spec.when_full {
+            WhenFull::Reject => self.spec.size,
+            WhenFull::Wait => self.spec.size.saturating_add(CALLERS_WAITING_MAX),
+        }
+    }
+
     fn overloaded(&self) -> Fault {
         let message = format!(
             "the mailbox of {} is full ({} calls wait); try again later, or raise mailbox.size",
-            self.agent, self.spec.size
+            self.agent,
+            self.places()
         );
         Fault::new(FaultCode::Overloaded, message)
     }
@@ -115,7 +105,6 @@ impl Mailbox {
     /// A link with `slots` free takes what waits, in order, and is rung when more comes.
     pub(crate) fn pull(&self, port: &Arc<LinkPort>, slots: usize, taken: &mut Vec<Arc<Call>>) {
         let before = taken.len();
-        let mut popped = 0;
         let mut state = self.state.lock();
         if port.is_retired() {
             return;
@@ -124,7 +113,6 @@ impl Mailbox {
             let Some(call) = state.queue.pop_front() else {
                 break;
             };
-            popped += 1;
             if call.claim(port) {
                 taken.push(call);
             }
@@ -133,18 +121,6 @@ impl Mailbox {
         state.idle_again(port, slots - taken);
         if !state.queue.is_empty() {
             state.ring();
-        }
-        drop(state);
-        // One that had ended gives its place back too: whoever ended it finds it gone.
-        self.freed(popped);
-    }
-
-    /// Callers wait for places only where the spec says so.
-    fn freed(&self, places: usize) {
-        if self.spec.when_full == WhenFull::Wait {
-            for _ in 0..places {
-                self.space.notify_one();
-            }
         }
     }
 
@@ -179,11 +155,7 @@ impl Mailbox {
     /// Forgets a call that ended while it waited.
     pub(crate) fn forget(&self, call: &Arc<Call>) {
         let mut state = self.state.lock();
-        let before = state.queue.len();
         state.queue.retain(|waiting| !Arc::ptr_eq(waiting, call));
-        let freed = state.queue.len() < before;
-        drop(state);
-        self.freed(usize::from(freed));
     }
 
     /// Takes no calls until [`Mailbox::open`]; returns those that waited, for the caller to end.
@@ -200,10 +172,7 @@ impl Mailbox {
         let mut state = self.state.lock();
         state.held |= hold;
         state.closed = Some(fault);
-        let waiting = state.queue.drain(..).collect();
-        drop(state);
-        self.space.notify_waiters();
-        waiting
+        state.queue.drain(..).collect()
     }
 
     /// Takes calls again, unless it is held.
@@ -254,11 +223,6 @@ impl State {
             }
         }
     }
-}
-
-enum Refusal {
-    Closed(Fault),
-    Full,
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use synapse_core::spec::TreeSpec;
 use synapse_core::supervisor::{ChildId, StartError};
 use synapse_process::Spawner;
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use crate::agent::Agent;
 use crate::agent::launch::Launcher;
@@ -275,7 +275,7 @@ impl Node {
         };
         let id = RunId(self.runs.fetch_add(1, Ordering::Relaxed) + 1);
         let call = Call::new(id, Arc::clone(&agent.name), input, arrived, deadline, lease);
-        submit(agent, Arc::new(call)).await
+        submit(&agent, &Arc::new(call))
     }
 
     /// Cancels a run by its number; false where no such run is under way.
@@ -340,16 +340,11 @@ impl Node {
 }
 
 /// From here on the call has a deadline, and dropping the run ends it wherever it is.
-async fn submit(agent: Arc<Agent>, call: Arc<Call>) -> Result<Run, Fault> {
-    agent.deadlines.watch(&call);
-    let run = Run::new(Arc::clone(&agent), Arc::clone(&call));
-    match timeout_at(call.deadline, agent.mailbox.push(&call)).await {
-        Ok(Ok(())) => Ok(run),
-        // Dropping the run forgets the call.
-        Ok(Err(fault)) => Err(fault),
-        // The keeper of deadlines answers it: the run's only event is that fault.
-        Err(_) => Ok(run),
-    }
+fn submit(agent: &Arc<Agent>, call: &Arc<Call>) -> Result<Run, Fault> {
+    agent.deadlines.watch(call);
+    let run = Run::new(Arc::clone(agent), Arc::clone(call));
+    // Where it is refused, dropping the run forgets the call.
+    agent.mailbox.push(call).map(|()| run)
 }
 
 fn history_and_session() -> Fault {

@@ -65,7 +65,8 @@ pub enum WhenFull {
     /// Answers `overloaded` at once.
     #[default]
     Reject,
-    /// Lets the caller wait for a place, within its deadline.
+    /// Lets the caller wait for a place, within its deadline; of too many who wait, the last are
+    /// refused.
     Wait,
 }
 

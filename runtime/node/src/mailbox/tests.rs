@@ -1,6 +1,3 @@
-use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
-
 use super::*;
 use crate::call::tests::call;
 
@@ -8,16 +5,8 @@ fn mailbox(size: usize, when_full: WhenFull) -> Mailbox {
     Mailbox::new("echo".into(), MailboxSpec { size, when_full })
 }
 
-fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
-    future.poll(&mut Context::from_waker(Waker::noop()))
-}
-
-/// Pushes what must find a place, or be refused, at once.
 fn push(mailbox: &Mailbox, call: &Arc<Call>) -> Result<(), FaultCode> {
-    match poll(pin!(mailbox.push(call))) {
-        Poll::Ready(pushed) => pushed.map_err(|fault| fault.code),
-        Poll::Pending => panic!("the caller waits"),
-    }
+    mailbox.push(call).map_err(|fault| fault.code)
 }
 
 fn pull(mailbox: &Mailbox, port: &Arc<LinkPort>, slots: usize) -> Vec<u64> {
@@ -149,61 +138,50 @@ fn a_held_mailbox_is_opened_by_no_incarnation() {
     assert_eq!(push(&mailbox, &call(3)), Ok(()));
 }
 
-/// What happens to the one call in the mailbox, and what that means for a caller who waits.
-fn check_waiting(what: &str, happens: impl FnOnce(&Mailbox, &Arc<Call>), expected: Option<bool>) {
+#[test]
+fn a_caller_who_waits_for_a_place_is_overtaken_by_none() {
+    let (mailbox, port) = (mailbox(1, WhenFull::Wait), Arc::default());
+    let calls: Vec<_> = (1..=5).map(call).collect();
+    for call in &calls {
+        assert_eq!(push(&mailbox, call), Ok(()));
+    }
+    assert_eq!(mailbox.len(), 5, "those without a place are told, too");
+    // A place becomes free, and somebody comes in that moment.
+    assert_eq!(pull(&mailbox, &port, 1), [1]);
+    push(&mailbox, &call(6)).unwrap();
+    // One leaves, one comes back from a process that died, and one had ended unnoticed.
+    end(&calls[2]);
+    mailbox.forget(&calls[2]);
+    mailbox.give_back(&calls[..1]).unwrap();
+    end(&calls[3]);
+    assert_eq!(pull(&mailbox, &port, 9), [1, 2, 5, 6]);
+}
+
+#[test]
+fn so_many_callers_wait_for_a_place_and_the_next_is_refused() {
+    let (mailbox, port) = (mailbox(2, WhenFull::Wait), Arc::default());
+    let places = 2 + CALLERS_WAITING_MAX as u64;
+    for id in 1..=places {
+        assert_eq!(push(&mailbox, &call(id)), Ok(()), "call {id}");
+    }
+    let refused = mailbox.push(&call(0)).unwrap_err();
+    assert_eq!(refused.code, FaultCode::Overloaded);
+    assert!(refused.message.contains("(1026 calls wait)"), "{refused:?}");
+    assert_eq!(pull(&mailbox, &port, 1), [1]);
+    assert_eq!(push(&mailbox, &call(0)), Ok(()));
+}
+
+#[test]
+fn callers_who_wait_for_a_place_are_among_those_that_a_close_ends() {
     let mailbox = mailbox(1, WhenFull::Wait);
-    let (first, second) = (call(1), call(2));
-    push(&mailbox, &first).unwrap();
-    let mut waiting = pin!(mailbox.push(&second));
-    assert!(poll(waiting.as_mut()).is_pending(), "{what}");
-    happens(&mailbox, &first);
-    let found = match poll(waiting) {
-        Poll::Pending => None,
-        Poll::Ready(pushed) => Some(pushed.is_ok()),
-    };
-    assert_eq!(found, expected, "{what}");
+    for id in 1..=3 {
+        push(&mailbox, &call(id)).unwrap();
+    }
+    assert_eq!(mailbox.close(stopped()).len(), 3);
 }
 
 #[test]
-fn a_caller_who_waits_for_a_place_hears_of_every_one() {
-    check_waiting("nothing", |_, _| {}, None);
-    let taken = |mailbox: &Mailbox, _: &Arc<Call>| drop(pull(mailbox, &Arc::default(), 1));
-    check_waiting("taken", taken, Some(true));
-    let forgotten = |mailbox: &Mailbox, first: &Arc<Call>| {
-        end(first);
-        mailbox.forget(first);
-    };
-    check_waiting("forgotten", forgotten, Some(true));
-    // The link finds it before the one who ended it comes to forget it.
-    let popped = |mailbox: &Mailbox, first: &Arc<Call>| {
-        end(first);
-        assert_eq!(pull(mailbox, &Arc::default(), 1), [0; 0]);
-        mailbox.forget(first);
-    };
-    check_waiting("ended and popped", popped, Some(true));
-    check_waiting(
-        "closed",
-        |mailbox, _| drop(mailbox.close(stopped())),
-        Some(false),
-    );
-}
-
-#[test]
-fn a_caller_who_leaves_passes_the_place_on() {
-    let mailbox = mailbox(1, WhenFull::Wait);
-    let calls: Vec<_> = (1..=3).map(call).collect();
-    push(&mailbox, &calls[0]).unwrap();
-    let mut second = Box::pin(mailbox.push(&calls[1]));
-    let mut third = pin!(mailbox.push(&calls[2]));
-    assert!(poll(second.as_mut()).is_pending());
-    assert!(poll(third.as_mut()).is_pending());
-    pull(&mailbox, &Arc::default(), 1);
-    drop(second);
-    assert!(poll(third).is_ready());
-}
-
-#[test]
-fn a_call_that_ended_while_it_waited_takes_no_place() {
+fn a_call_that_ended_before_it_came_takes_no_place() {
     let mailbox = mailbox(1, WhenFull::Wait);
     let late = call(1);
     end(&late);
