@@ -327,6 +327,29 @@ fn wrong_command_lines_exit_with_2_and_data_that_is_no_json_too() {
 }
 
 #[test]
+fn what_is_given_wins_over_a_variable() {
+    let mut world = World::up(PLAIN);
+    world.set_variable("SYNAPSE_INPUT", "\"of the variable\"");
+    assert_eq!(world.call("echo", "given"), "given");
+    assert_eq!(world.run(&["call", "echo"]).text(), "of the variable");
+    world.set_variable("SYNAPSE_HISTORY", "no-such-file");
+    let session = ["call", "echo", "given", "--session", "one"];
+    assert_eq!(world.run(&session).text(), "given");
+    // The file is looked for where nothing was given in its place.
+    world.run(&["call", "echo", "given"]).exits(65);
+
+    let contradictions = [
+        ["given", "--input", "1"].as_slice(),
+        &["--session", "one", "--history", "no-such-file"],
+    ];
+    for contradiction in contradictions {
+        let both = world.run(&[&["call", "echo"], contradiction].concat());
+        let both = both.exits(2);
+        assert!(both.stderr.contains("not both"), "{}", both.stderr);
+    }
+}
+
+#[test]
 fn without_a_node_calls_exit_with_69_and_say_how_to_start_one() {
     let world = World::new(PLAIN);
     for verb in [

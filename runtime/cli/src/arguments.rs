@@ -1,4 +1,6 @@
-//! The command line. Every flag has a `SYNAPSE_` variable; a flag wins over its variable.
+//! The command line. Every flag has a `SYNAPSE_` variable; what is given wins over any variable.
+
+mod given;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -68,17 +70,33 @@ pub(crate) enum Verb {
     Bench(BenchArguments),
 }
 
-/// Which node, and where.
+/// Which configuration.
 #[derive(Clone, Debug, Default, Args)]
-pub(crate) struct PlaceArguments {
+pub(crate) struct ConfigArguments {
     /// The configuration
     #[arg(
+        id = "config",
         long,
         value_name = "FILE",
         env = "SYNAPSE_CONFIG",
         default_value = "supervision.toml"
     )]
-    pub(crate) config: PathBuf,
+    pub(crate) file: PathBuf,
+}
+
+/// For people or for programs.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct OutputArguments {
+    /// Print JSON (what comes in pieces: JSON lines)
+    #[arg(long, env = "SYNAPSE_JSON", value_parser = truth())]
+    pub(crate) json: bool,
+}
+
+/// Which node, and where.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct PlaceArguments {
+    #[command(flatten)]
+    pub(crate) config: ConfigArguments,
     /// Where the node keeps its socket and logs [default: .synapse beside the configuration]
     #[arg(long, value_name = "DIR", env = "SYNAPSE_DATA_DIR")]
     pub(crate) data_dir: Option<PathBuf>,
@@ -100,33 +118,19 @@ pub(crate) struct UpArguments {
 /// `check`.
 #[derive(Debug, Args)]
 pub(crate) struct CheckArguments {
-    /// The configuration
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "SYNAPSE_CONFIG",
-        default_value = "supervision.toml"
-    )]
-    pub(crate) config: PathBuf,
-    /// Print JSON
-    #[arg(long, env = "SYNAPSE_JSON", value_parser = truth())]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) config: ConfigArguments,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
 }
 
 /// `sync`.
 #[derive(Debug, Args)]
 pub(crate) struct SyncArguments {
-    /// The configuration
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "SYNAPSE_CONFIG",
-        default_value = "supervision.toml"
-    )]
-    pub(crate) config: PathBuf,
-    /// Print JSON
-    #[arg(long, env = "SYNAPSE_JSON", value_parser = truth())]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) config: ConfigArguments,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
 }
 
 /// `down`.
@@ -137,9 +141,8 @@ pub(crate) struct DownArguments {
     /// How long to wait for the node's end
     #[arg(long, value_name = "TIME", env = "SYNAPSE_TIMEOUT", default_value = "60s", value_parser = duration)]
     pub(crate) timeout: Duration,
-    /// Print JSON
-    #[arg(long, env = "SYNAPSE_JSON", value_parser = truth())]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
 }
 
 /// `tree`.
@@ -147,9 +150,8 @@ pub(crate) struct DownArguments {
 pub(crate) struct TreeArguments {
     #[command(flatten)]
     pub(crate) place: PlaceArguments,
-    /// Print JSON: the same as `status --json`
-    #[arg(long, env = "SYNAPSE_JSON", value_parser = truth())]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
 }
 
 /// `status`.
@@ -163,9 +165,8 @@ pub(crate) struct StatusArguments {
     /// How long to wait
     #[arg(long, value_name = "TIME", env = "SYNAPSE_TIMEOUT", default_value = "60s", value_parser = duration)]
     pub(crate) timeout: Duration,
-    /// Print JSON
-    #[arg(long, env = "SYNAPSE_JSON", value_parser = truth())]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
 }
 
 /// `inspect`.
@@ -175,9 +176,8 @@ pub(crate) struct InspectArguments {
     pub(crate) place: PlaceArguments,
     /// The agent
     pub(crate) agent: String,
-    /// Print JSON
-    #[arg(long, env = "SYNAPSE_JSON", value_parser = truth())]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
 }
 
 /// `restart`, `stop`, `start`, `kill`.
@@ -188,9 +188,8 @@ pub(crate) struct TargetArguments {
     /// Agents: names, globs, or a supervisor for its subtree
     #[arg(required = true, value_name = "AGENT")]
     pub(crate) targets: Vec<String>,
-    /// Print JSON
-    #[arg(long, env = "SYNAPSE_JSON", value_parser = truth())]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
 }
 
 /// `logs`.
@@ -209,9 +208,8 @@ pub(crate) struct LogArguments {
     /// The last so many lines
     #[arg(long, value_name = "N", env = "SYNAPSE_TAIL")]
     pub(crate) tail: Option<usize>,
-    /// Print JSON lines
-    #[arg(long, env = "SYNAPSE_JSON", value_parser = truth())]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
 }
 
 /// `events`.
@@ -225,9 +223,8 @@ pub(crate) struct EventArguments {
     /// The last so many events
     #[arg(long, value_name = "N", env = "SYNAPSE_TAIL")]
     pub(crate) tail: Option<usize>,
-    /// Print JSON lines
-    #[arg(long, env = "SYNAPSE_JSON", value_parser = truth())]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
 }
 
 /// `call`.
@@ -238,15 +235,9 @@ pub(crate) struct CallArguments {
     /// The agent
     pub(crate) agent: String,
     /// The prompt; `-` or nothing reads standard input
-    #[arg(conflicts_with = "input")]
     pub(crate) prompt: Option<String>,
     /// Continue (or begin) the conversation of this id
-    #[arg(
-        long,
-        value_name = "ID",
-        env = "SYNAPSE_SESSION",
-        conflicts_with = "history"
-    )]
+    #[arg(long, value_name = "ID", env = "SYNAPSE_SESSION")]
     pub(crate) session: Option<String>,
     /// Dependencies as JSON
     #[arg(long, value_name = "JSON", env = "SYNAPSE_DEPS", value_parser = json)]
@@ -272,22 +263,15 @@ pub(crate) struct CallArguments {
     /// The longest that queue and run may take [default: the agent's call_timeout]
     #[arg(long, value_name = "TIME", env = "SYNAPSE_TIMEOUT", value_parser = duration)]
     pub(crate) timeout: Option<Duration>,
-    /// Print JSON: one object, or with --stream one line per event
-    #[arg(long, env = "SYNAPSE_JSON", value_parser = truth())]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
 }
 
 /// `bench`.
 #[derive(Debug, Args)]
 pub(crate) struct BenchArguments {
-    /// The configuration
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "SYNAPSE_CONFIG",
-        default_value = "supervision.toml"
-    )]
-    pub(crate) config: PathBuf,
+    #[command(flatten)]
+    pub(crate) config: ConfigArguments,
     /// The agent; it is run alone, by a node of its own
     pub(crate) agent: String,
     /// Calls to make in all
@@ -319,9 +303,8 @@ pub(crate) struct BenchArguments {
     /// Run everything on this processor
     #[arg(long, value_name = "CPU", env = "SYNAPSE_PIN")]
     pub(crate) pin: Option<usize>,
-    /// Print JSON
-    #[arg(long, env = "SYNAPSE_JSON", value_parser = truth())]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
 }
 
 /// Of a flag's variable: `1` and `true` are true; nothing, `0`, `false`, `no` and `off` are not.

@@ -58,7 +58,7 @@ pub(crate) async fn bench(arguments: BenchArguments) -> Result<u8, Failure> {
 }
 
 async fn measure(arguments: BenchArguments) -> Result<u8, Failure> {
-    let loaded = synapse_config::load(&arguments.config)
+    let loaded = synapse_config::load(&arguments.config.file)
         .map_err(|errors| Failure::configuration(&errors))?;
     let configuration = loaded.configuration;
     let agent = spec_of(&configuration, &arguments.agent)?;
@@ -89,7 +89,7 @@ async fn measure(arguments: BenchArguments) -> Result<u8, Failure> {
         end(quiet).await;
     }
     let figures = figures?;
-    print_line(&if arguments.json {
+    print_line(&if arguments.output.json {
         figures.json().to_string()
     } else {
         figures.text()

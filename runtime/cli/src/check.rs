@@ -10,8 +10,8 @@ use crate::failure::Failure;
 
 /// Every mistake at once, and what may surprise. Exits 0 also with warnings.
 pub(crate) fn check(arguments: &CheckArguments) -> Result<u8, Failure> {
-    let loaded = synapse_config::load(&arguments.config);
-    if arguments.json {
+    let loaded = synapse_config::load(&arguments.config.file);
+    if arguments.output.json {
         let (ok, findings) = match &loaded {
             Ok(loaded) => (true, json!(loaded.warnings.list())),
             Err(errors) => (false, json!(errors.list())),
@@ -36,7 +36,7 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<u8, Failure> {
     let tree = &loaded.configuration.tree;
     print_line(&format!(
         "{}: {}, {}: good",
-        arguments.config.display(),
+        arguments.config.file.display(),
         count(tree.agents.len(), "agent"),
         count(tree.supervisors.len(), "supervisor"),
     ))?;

@@ -46,7 +46,7 @@ pub(crate) async fn down(arguments: &DownArguments) -> Result<u8, Failure> {
         let text = format!("the node has not stopped within {:?}", arguments.timeout);
         return Err(Failure::new(text).exit(ExitCode::DeadlineExceeded));
     }
-    print_line(if arguments.json {
+    print_line(if arguments.output.json {
         r#"{"stopped":true}"#
     } else {
         "stopped"
@@ -59,9 +59,9 @@ pub(crate) async fn act(kind: ActionKind, arguments: &TargetArguments) -> Result
     let client = connect(&arguments.place).await?;
     let outcomes = match client.action(kind, &arguments.targets).await {
         Ok(outcomes) => outcomes,
-        Err(error) => return fail(error, None, arguments.json),
+        Err(error) => return fail(error, None, arguments.output.json),
     };
-    if arguments.json {
+    if arguments.output.json {
         print_line(&json!({ "results": outcomes }).to_string())?;
     } else {
         print_line(&render::actions(&outcomes, Surroundings::detect().palette))?;

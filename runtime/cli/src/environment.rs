@@ -18,12 +18,12 @@ use crate::failure::{Failure, report_chain};
 
 /// `synapse sync`: the environment alone.
 pub(crate) async fn sync(arguments: &SyncArguments) -> Result<u8, Failure> {
-    let loaded = synapse_config::load(&arguments.config)
+    let loaded = synapse_config::load(&arguments.config.file)
         .map_err(|errors| Failure::configuration(&errors))?;
     let configuration = loaded.configuration;
     let install = Install::Refresh;
     let prepared = prepare(&configuration.folder, &configuration.python, install).await?;
-    if arguments.json {
+    if arguments.output.json {
         let kind = format!("{:?}", prepared.kind).to_lowercase();
         print_line(
             &json!({

@@ -13,13 +13,11 @@ mod up;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use arguments::{Arguments, BenchArguments, Verb};
 use failure::Failure;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::read();
     let verb = arguments.verb.unwrap_or(Verb::Up(arguments.up));
     match run(verb) {
         Ok(code) => ExitCode::from(code),

@@ -20,11 +20,12 @@ pub(crate) fn data_dir(place: &PlaceArguments) -> PathBuf {
     let beside = || {
         place
             .config
+            .file
             .parent()
             .unwrap_or(Path::new(""))
             .join(DATA_DIR)
     };
-    synapse_config::load(&place.config).map_or_else(
+    synapse_config::load(&place.config.file).map_or_else(
         |_unreadable| beside(),
         |loaded| loaded.configuration.runtime.data_dir,
     )

@@ -37,7 +37,7 @@ pub(crate) async fn up(arguments: UpArguments) -> Result<u8, Failure> {
     } else {
         Stdin::look()
     };
-    let config = &arguments.place.config;
+    let config = &arguments.place.config.file;
     let loaded = synapse_config::load(config).map_err(|e| Failure::configuration(&e))?;
     let mut configuration = loaded.configuration;
     if let Some(data_dir) = &arguments.place.data_dir {

@@ -24,7 +24,7 @@ pub(crate) async fn call(arguments: CallArguments) -> Result<u8, Failure> {
         // Leaving closes the connection, which cancels the run at the node.
         _ = tokio::signal::ctrl_c() => {
             let fault = Fault::new("cancelled", "caller", "the call was cancelled");
-            fail(synapse_api::ClientError::Fault(Box::new(fault)), None, arguments.json)?;
+            fail(synapse_api::ClientError::Fault(Box::new(fault)), None, arguments.output.json)?;
             Ok(ExitCode::Cancelled.code())
         }
     }
@@ -38,14 +38,14 @@ async fn make(
     let agent = &arguments.agent;
     if arguments.stream {
         return match client.run_stream(agent, request).await {
-            Ok(stream) => show_stream(stream, agent, arguments.json).await,
-            Err(error) => fail(error, Some(agent), arguments.json),
+            Ok(stream) => show_stream(stream, agent, arguments.output.json).await,
+            Err(error) => fail(error, Some(agent), arguments.output.json),
         };
     }
     match client.run(agent, request).await {
-        Ok(result) if arguments.json => print_line(&json!(result).to_string()).map(|()| 0),
+        Ok(result) if arguments.output.json => print_line(&json!(result).to_string()).map(|()| 0),
         Ok(result) => print_line(&plain(&result.output)).map(|()| 0),
-        Err(error) => fail(error, Some(agent), arguments.json),
+        Err(error) => fail(error, Some(agent), arguments.output.json),
     }
 }
 

@@ -17,17 +17,17 @@ pub(crate) async fn logs(arguments: &LogArguments) -> Result<u8, Failure> {
         previous: arguments.previous,
         tail: arguments.tail,
     };
-    let show = |line: &LogLine| print(line, arguments.json, render::log_line);
+    let show = |line: &LogLine| print(line, arguments.output.json, render::log_line);
     if !arguments.follow {
         match client.logs(&arguments.agent, query).await {
             Ok(lines) => lines.iter().try_for_each(show)?,
-            Err(error) => return fail(error, Some(&arguments.agent), arguments.json),
+            Err(error) => return fail(error, Some(&arguments.agent), arguments.output.json),
         }
         return Ok(0);
     }
     let mut feed = match client.logs_follow(&arguments.agent, query).await {
         Ok(feed) => feed,
-        Err(error) => return fail(error, Some(&arguments.agent), arguments.json),
+        Err(error) => return fail(error, Some(&arguments.agent), arguments.output.json),
     };
     while let Some(line) = feed.next().await? {
         show(&line)?;
@@ -38,7 +38,7 @@ pub(crate) async fn logs(arguments: &LogArguments) -> Result<u8, Failure> {
 /// `synapse events`.
 pub(crate) async fn events(arguments: &EventArguments) -> Result<u8, Failure> {
     let client = connect(&arguments.place).await?;
-    let show = |event: &NodeEvent| print(event, arguments.json, render::event);
+    let show = |event: &NodeEvent| print(event, arguments.output.json, render::event);
     if !arguments.follow {
         client
             .events(arguments.tail)

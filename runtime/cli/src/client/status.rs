@@ -18,12 +18,12 @@ pub(crate) async fn status(arguments: &StatusArguments) -> Result<u8, Failure> {
         let left = deadline.saturating_duration_since(Instant::now());
         match client.status_settled(left).await {
             Ok(status) => status,
-            Err(error) => return fail(error, None, arguments.json),
+            Err(error) => return fail(error, None, arguments.output.json),
         }
     } else {
         connect(&arguments.place).await?.status().await?
     };
-    show(&status, arguments.json)?;
+    show(&status, arguments.output.json)?;
     let ready = status.agents.iter().all(|agent| agent.state == "ready");
     let failed = arguments.wait && !ready;
     Ok(if failed { ExitCode::Failure.code() } else { 0 })
@@ -45,7 +45,7 @@ fn show(status: &Status, json: bool) -> Result<(), Failure> {
 /// `synapse tree`.
 pub(crate) async fn tree(arguments: &TreeArguments) -> Result<u8, Failure> {
     let status = connect(&arguments.place).await?.status().await?;
-    if arguments.json {
+    if arguments.output.json {
         show(&status, true)?;
         return Ok(0);
     }
@@ -62,9 +62,9 @@ pub(crate) async fn inspect(arguments: &InspectArguments) -> Result<u8, Failure>
         .await
     {
         Ok(detail) => detail,
-        Err(error) => return fail(error, Some(&arguments.agent), arguments.json),
+        Err(error) => return fail(error, Some(&arguments.agent), arguments.output.json),
     };
-    let text = if arguments.json {
+    let text = if arguments.output.json {
         serde_json::to_string(&detail)
             .map_err(|error| Failure::new(format!("cannot print the agent: {error}")))?
     } else {
