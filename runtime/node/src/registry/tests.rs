@@ -13,7 +13,8 @@ fn registry() -> AgentRegistry {
             .collect();
         json!({
             "name": name, "strategy": "one_for_one", "intensity": 1, "period": 5000,
-            "auto_shutdown": "never", "restart": "permanent", "shutdown": "infinity",
+            "on_exhausted": "escalate", "start_order": "sequential", "auto_shutdown": "never",
+            "restart": "permanent", "shutdown": "infinity",
             "significant": false, "children": children,
         })
     };
