@@ -20,6 +20,7 @@ pub(crate) fn answer(reply: &Reply, named: bool) -> String {
         Reply::Ok => "ok".to_owned(),
         Reply::Ignored => "ok ignored".to_owned(),
         Reply::Children(children) => listed(children, named),
+        Reply::Child(child) => line(child, named),
         Reply::Counts(counts) => counted(*counts),
         Reply::Spec(spec) => spec.id.to_string(),
         Reply::Error(RequestError::StartFailed(error)) if error.path.is_empty() => {

@@ -229,8 +229,11 @@ fn answer(wish: Wish, agent: &Agent, reply: &Reply) -> Result<(), String> {
             Err(format!("the supervisor of {} is going down", agent.name))
         }
         Reply::Error(error) => Err(format!("{}: {error}", agent.name)),
-        Reply::Ok | Reply::Ignored | Reply::Children(_) | Reply::Counts(_) | Reply::Spec(_) => {
-            Ok(())
-        }
+        Reply::Ok
+        | Reply::Ignored
+        | Reply::Children(_)
+        | Reply::Child(_)
+        | Reply::Counts(_)
+        | Reply::Spec(_) => Ok(()),
     }
 }

@@ -16,10 +16,17 @@ impl Supervisor {
     ) {
         let reply = match request {
             Request::WhichChildren => Some(self.which_children()),
+            Request::WhichChild(id) => self.with(&id, |this, key| {
+                this.roster.children.get(key).map(info).map(Reply::Child)
+            }),
             Request::CountChildren => Some(Reply::Counts(self.counts())),
             Request::GetChildspec(id) => self.with(&id, |this, key| this.get_childspec(key)),
             _ if !matches!(self.phase, Phase::Active { .. }) => {
                 Some(Reply::Error(RequestError::ShuttingDown))
+            }
+            Request::CodeChange(change) => {
+                self.changes.push_back((token, *change));
+                None
             }
             Request::StartChild(spec) => self.start_child(token, spec, out),
             Request::DeleteChild(id) => self.with(&id, |this, key| this.delete_child(key, out)),

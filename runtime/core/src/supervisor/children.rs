@@ -4,10 +4,10 @@
 //! among a hundred thousand siblings as among ten: its id leads to the slot, and the start order
 //! is looked at only by who walks over several children.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::supervisor::child::{Child, Life};
-use crate::supervisor::{ChildId, ChildKind, Counts};
+use crate::supervisor::{ChildId, ChildKind, ChildSpec, Counts};
 
 /// A child's place in the start order, and where it is kept. The place only grows: the next child
 /// always stands behind, and a key of a child that has gone finds nobody.
@@ -90,6 +90,40 @@ impl Children {
         self.by_place.remove(&key.place);
         self.by_place.insert(place, key.slot);
         Some(Key { place, ..key })
+    }
+
+    /// Replaces the spec of a child; its id and its life stay.
+    pub(super) fn set_spec(&mut self, key: Key, spec: ChildSpec) {
+        let Some(life) = self.set_life(key, Life::Down) else {
+            return;
+        };
+        if let Some(child) = self.by_key.get_mut(&key.0) {
+            let kind = spec.kind;
+            let before = std::mem::replace(&mut child.spec, spec);
+            self.count_spec(before.kind, -1);
+            self.count_spec(kind, 1);
+        }
+        self.set_life(key, life);
+    }
+
+    /// Puts the children with these ids first, in this order, and the others behind them. Says
+    /// where each one stands now.
+    pub(super) fn reorder(&mut self, ids: &[ChildId]) -> HashMap<Key, Key> {
+        let keys: Vec<Key> = ids.iter().filter_map(|id| self.find(id)).collect();
+        let named: HashSet<Key> = keys.iter().copied().collect();
+        let others = self.by_key.keys().map(|key| Key(*key));
+        let others: Vec<Key> = others.filter(|key| !named.contains(key)).collect();
+        let mut places = HashMap::new();
+        for key in keys.into_iter().chain(others) {
+            if let Some(child) = self.by_key.remove(&key.0) {
+                let place = Key(self.next);
+                self.next += 1;
+                self.by_id.insert(child.spec.id.clone(), place);
+                self.by_key.insert(place.0, child);
+                places.insert(key, place);
+            }
+        }
+        places
     }
 
     pub(super) fn len(&self) -> usize {

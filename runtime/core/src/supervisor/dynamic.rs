@@ -10,7 +10,7 @@ use crate::supervisor::machine::info;
 use crate::supervisor::roster::{Roster, verdict};
 use crate::supervisor::stopping::reason_of;
 use crate::supervisor::{
-    Action, Cause, ChildId, ChildInfo, ChildSpec, Context, Counts, Event, Intensity, Reply,
+    Action, Cause, ChildId, ChildInfo, ChildSpec, Context, Counts, Event, Flags, Intensity, Reply,
     Request, RequestError, StartError, Token, WhyDown,
 };
 use crate::time::{Millis, Time};
@@ -29,11 +29,23 @@ pub struct DynamicFlags {
     pub template: Option<ChildSpec>,
 }
 
+impl Default for DynamicFlags {
+    /// Elixir's: 3 restarts in 5 s, as many children as there may be.
+    fn default() -> Self {
+        Self {
+            intensity: 3,
+            period: Millis::from_secs(5),
+            max_children: usize::MAX,
+            template: None,
+        }
+    }
+}
+
 /// A supervisor of children that come and go.
 #[derive(Clone, Debug)]
 pub struct DynamicSupervisor {
-    flags: DynamicFlags,
-    roster: Roster,
+    pub(super) flags: DynamicFlags,
+    pub(super) roster: Roster,
     phase: Phase,
 }
 
@@ -261,9 +273,11 @@ impl DynamicSupervisor {
             Request::WhichChildren => Some(Reply::Children(
                 self.roster.children.iter().rev().map(info).collect(),
             )),
+            Request::WhichChild(id) => Some(self.which_child(&id)),
             Request::CountChildren => Some(Reply::Counts(self.counts())),
             Request::GetChildspec(id) => Some(self.get_childspec(&id)),
             _ if self.phase != Phase::Up => Some(Reply::Error(RequestError::ShuttingDown)),
+            Request::CodeChange(change) => Some(self.change_code(*change)),
             Request::StartChild(spec) => self.start_child(token, spec, out),
             Request::TerminateChild(id) => self.terminate_child(now, token, &id, out),
             Request::DeleteChild(_)
@@ -278,14 +292,22 @@ impl DynamicSupervisor {
     }
 
     fn get_childspec(&self, id: &ChildId) -> Reply {
-        let child = self
-            .roster
-            .children
-            .find(id)
-            .and_then(|key| self.roster.children.get(key));
+        let child = self.child(id);
         child.map_or(Reply::Error(RequestError::NotFound), |child| {
             Reply::Spec(Box::new(child.spec.clone()))
         })
+    }
+
+    fn which_child(&self, id: &ChildId) -> Reply {
+        let child = self.child(id);
+        child.map_or(Reply::Error(RequestError::NotFound), |child| {
+            Reply::Child(info(child))
+        })
+    }
+
+    fn child(&self, id: &ChildId) -> Option<&Child> {
+        let key = self.roster.children.find(id)?;
+        self.roster.children.get(key)
     }
 
     fn start_child(
@@ -305,19 +327,12 @@ impl DynamicSupervisor {
         }
         let spec = match &self.flags.template {
             None => spec,
-            Some(template) => {
-                let ChildSpec {
-                    id,
-                    last_incarnation,
-                    ..
-                } = spec;
-                ChildSpec {
-                    id,
-                    last_incarnation,
-                    ..template.clone()
-                }
-            }
+            Some(template) => after_template(template, &spec),
         };
+        // OTP and Elixir: nobody is significant to a supervisor without an auto-shutdown.
+        if let Err(error) = Flags::default().check_spec(&spec) {
+            return Some(Reply::Error(RequestError::InvalidSpec(error)));
+        }
         let key = self.roster.children.push(Child::new(spec, None));
         self.roster.start(key, StartCause::Add, out);
         self.roster.wait_for_up(token, key)
@@ -345,5 +360,14 @@ impl DynamicSupervisor {
                 Some(Reply::Ok)
             }
         }
+    }
+}
+
+/// What is the child's own, and all else from the template.
+pub(super) fn after_template(template: &ChildSpec, own: &ChildSpec) -> ChildSpec {
+    ChildSpec {
+        id: own.id.clone(),
+        last_incarnation: own.last_incarnation,
+        ..template.clone()
     }
 }

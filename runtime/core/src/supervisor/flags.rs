@@ -1,5 +1,7 @@
 //! The flags of a supervisor, and which flags and child specs go together.
 
+use std::collections::HashSet;
+
 use thiserror::Error;
 
 use crate::spec::{AutoShutdown, OnExhausted, Restart, StartOrder, Strategy, SupervisorSpec};
@@ -68,14 +70,21 @@ pub enum SpecError {
 }
 
 impl Flags {
-    /// Whether the flags go together.
-    pub(super) fn check(&self) -> Result<(), SpecError> {
+    /// Whether the flags go together, and these child specs with them.
+    pub(super) fn check(&self, children: &[ChildSpec]) -> Result<(), SpecError> {
         let alone = self.strategy == Strategy::OneForOne;
         if !alone && self.on_exhausted == OnExhausted::Park {
             return Err(SpecError::NotOneForOne("on_exhausted = park"));
         }
         if !alone && self.start_order == StartOrder::Concurrent {
             return Err(SpecError::NotOneForOne("start_order = concurrent"));
+        }
+        let mut ids = HashSet::new();
+        for spec in children {
+            self.check_spec(spec)?;
+            if !ids.insert(&spec.id) {
+                return Err(SpecError::DuplicateChildName(spec.id.clone()));
+            }
         }
         Ok(())
     }

@@ -30,6 +30,12 @@ impl Intensity {
         }
     }
 
+    /// Changes the limits; restarts that have happened still count.
+    pub(super) fn set(&mut self, allowed: u32, period: Millis) {
+        self.allowed = allowed.min(INTENSITY_MAX);
+        self.period = period;
+    }
+
     /// Counts a restart and says whether it is allowed.
     #[must_use = "a restart that is not allowed ends the supervisor"]
     pub fn add(&mut self, now: Time) -> bool {

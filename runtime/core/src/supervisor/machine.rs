@@ -4,14 +4,16 @@
 //! The parts are in the modules beside this one: starts and restarts in `sequence`, the way down
 //! in `stopping`, requests in `admin`.
 
+use std::collections::VecDeque;
+
 use crate::exit::ExitReason;
 use crate::spec::{AutoShutdown, OnExhausted};
 use crate::supervisor::child::{Child, Life};
 use crate::supervisor::children::Key;
 use crate::supervisor::roster::{Roster, verdict};
 use crate::supervisor::{
-    Action, Cause, ChildInfo, ChildSpec, Context, Counts, Event, Flags, Intensity, SpecError,
-    StartError, WhyDown,
+    Action, Cause, ChildInfo, ChildSpec, CodeChange, Context, Counts, Event, Flags, Intensity,
+    SpecError, StartError, Token, WhyDown,
 };
 use crate::time::Time;
 
@@ -21,6 +23,8 @@ pub struct Supervisor {
     pub(super) flags: Flags,
     pub(super) roster: Roster,
     pub(super) phase: Phase,
+    /// Changes that wait for the end of a plan, each with who is told of it.
+    pub(super) changes: VecDeque<(Token, CodeChange)>,
 }
 
 /// Where the supervisor is in its own life.
@@ -84,20 +88,17 @@ impl Supervisor {
         children: Vec<ChildSpec>,
         seed: u64,
     ) -> Result<Self, SpecError> {
-        flags.check()?;
+        flags.check(&children)?;
         let intensity = Intensity::new(flags.intensity, flags.period);
         let mut roster = Roster::new(path.into(), intensity, seed);
         for spec in children {
-            flags.check_spec(&spec)?;
-            if roster.children.find(&spec.id).is_some() {
-                return Err(SpecError::DuplicateChildName(spec.id));
-            }
             roster.children.push(Child::new(spec, flags.budget()));
         }
         Ok(Self {
             flags,
             roster,
             phase: Phase::New,
+            changes: VecDeque::new(),
         })
     }
 
@@ -143,6 +144,7 @@ impl Supervisor {
             Event::Kill => self.kill_all(out),
         }
         self.advance(now, out);
+        self.make_changes(out);
     }
 
     /// The children in start order.

@@ -1,6 +1,8 @@
 //! OTP's administration API and the operator's own requests, with their answers.
 
-use crate::supervisor::{ChildId, ChildKind, ChildSpec, ChildState, SpecError, StartError};
+use crate::supervisor::{
+    ChildId, ChildKind, ChildSpec, ChildState, DynamicFlags, Flags, SpecError, StartError,
+};
 
 /// What can be asked of a running supervisor.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +18,8 @@ pub enum Request {
     RestartChild(ChildId),
     /// List the children, newest first.
     WhichChildren,
+    /// The line of `which_children` for one child.
+    WhichChild(ChildId),
     /// Count the children.
     CountChildren,
     /// The spec of one child.
@@ -27,6 +31,25 @@ pub enum Request {
     OperatorStart(ChildId),
     /// An operator's restart: terminates and starts this one child; counts nothing.
     OperatorRestart(ChildId),
+    /// New flags and specs in place of the old ones, while the children live on. Done when the
+    /// supervisor is between restarts.
+    CodeChange(Box<CodeChange>),
+}
+
+/// What a supervisor shall be from now on (OTP's `code_change`).
+#[derive(Clone, Debug, PartialEq)]
+pub enum CodeChange {
+    /// For a supervisor with specs. A known id gets its new spec and lives on; a new one is added
+    /// and not started; one that is missing is kept as it is, behind the others.
+    Static {
+        /// The new flags.
+        flags: Flags,
+        /// The new specs, in the new start order.
+        children: Vec<ChildSpec>,
+    },
+    /// For a dynamic supervisor. A new template is one for the living children too; no child is
+    /// ended because there are more of them than the new `max_children`.
+    Dynamic(DynamicFlags),
 }
 
 /// What is answered.
@@ -38,6 +61,8 @@ pub enum Reply {
     Ignored,
     /// To `WhichChildren`.
     Children(Vec<ChildInfo>),
+    /// To `WhichChild`.
+    Child(ChildInfo),
     /// To `CountChildren`.
     Counts(Counts),
     /// To `GetChildspec`.
@@ -67,6 +92,9 @@ pub enum RequestError {
     /// The spec is not valid here.
     #[error("invalid_child_spec: {0}")]
     InvalidSpec(#[source] SpecError),
+    /// The specs are not for this kind of supervisor.
+    #[error("bad_start_spec")]
+    BadStartSpec,
     /// The child could not start.
     #[error("start_failed: {0}")]
     StartFailed(#[source] StartError),

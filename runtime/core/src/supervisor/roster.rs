@@ -318,6 +318,16 @@ impl Roster {
         }));
     }
 
+    /// Puts the children with these ids first, in this order.
+    pub(super) fn reorder(&mut self, ids: &[ChildId]) {
+        let places = self.children.reorder(ids);
+        for key in self.timers.values_mut() {
+            if let Some(place) = places.get(key) {
+                *key = *place;
+            }
+        }
+    }
+
     /// Remembers who waits for the child to be up. `None`: the answer comes later.
     pub(super) fn wait_for_up(&mut self, token: Token, key: Key) -> Option<Reply> {
         self.up_waiters.entry(key).or_default().push(token);

@@ -1,103 +1,119 @@
 //! The administration API with OTP's error set.
 
+use synapse_core::exit::ExitReason;
 use synapse_core::spec::{Restart, Strategy};
 use synapse_core::supervisor::{
-    ChildSpec, ChildState, Counts, Event, Reply, Request, RequestError, SpecError, StartError,
+    ChildInfo, ChildKind, ChildSpec, ChildState, Event, Reply, Request, RequestError, SpecError,
+    StartError,
 };
 
-use crate::bench::{Bench, crash, flags, with, worker, workers};
+use crate::bench::{Bench, crash, error, flags, start_failed, with, worker, workers};
 
 fn up(ids: &str) -> Bench {
     Bench::up(flags(Strategy::OneForOne, 3, 5000), workers(ids))
 }
 
-fn error(error: RequestError) -> Option<Reply> {
-    Some(Reply::Error(error))
-}
-
-fn states(bench: &mut Bench) -> Vec<(String, ChildState)> {
-    let Some(Reply::Children(children)) = bench.ask(Request::WhichChildren) else {
-        panic!("no children");
-    };
-    children
-        .into_iter()
-        .map(|child| (child.id.to_string(), child.state))
-        .collect()
+fn up_empty() -> Bench {
+    Bench::up(flags(Strategy::OneForOne, 3, 5000), Vec::new())
 }
 
 #[test]
 fn child_adm() {
     let mut bench = up("a");
-    let id = || "b".into();
-    for request in [
-        Request::TerminateChild,
-        Request::RestartChild,
-        Request::DeleteChild,
-    ] {
-        assert_eq!(bench.ask(request(id())), error(RequestError::NotFound));
-    }
-    assert_eq!(bench.ask(Request::StartChild(worker("b"))), Some(Reply::Ok));
+    let a = || "a".into();
+    let start = || Request::StartChild(worker("a"));
+    let nobody = || error(RequestError::NotFound);
     assert_eq!(
-        bench.ask(Request::StartChild(worker("b"))),
-        error(RequestError::AlreadyStarted)
+        (bench.which(), bench.counts()),
+        ("a:up".into(), [1, 1, 0, 1])
+    );
+    assert_eq!(bench.ask(start()), error(RequestError::AlreadyStarted));
+    // Termination.
+    assert_eq!(bench.ask(Request::TerminateChild("x".into())), nobody());
+    assert_eq!(bench.ask(Request::TerminateChild(a())), Some(Reply::Ok));
+    assert_eq!(bench.trace(), "-a1");
+    assert_eq!(
+        (bench.which(), bench.counts()),
+        ("a:down".into(), [1, 0, 0, 1])
     );
     assert_eq!(
-        bench.ask(Request::DeleteChild(id())),
-        error(RequestError::Running)
-    );
-    assert_eq!(
-        bench.ask(Request::RestartChild(id())),
-        error(RequestError::Running)
-    );
-    assert_eq!(bench.ask(Request::TerminateChild(id())), Some(Reply::Ok));
-    assert_eq!(
-        bench.ask(Request::TerminateChild(id())),
+        bench.ask(Request::TerminateChild(a())),
         Some(Reply::Ok),
-        "idempotent"
+        "again"
     );
+    assert_eq!(bench.ask(start()), error(RequestError::AlreadyPresent));
+    // Restart.
+    assert_eq!(bench.ask(Request::RestartChild(a())), Some(Reply::Ok));
     assert_eq!(
-        bench.ask(Request::StartChild(worker("b"))),
-        error(RequestError::AlreadyPresent)
+        (bench.which(), bench.counts()),
+        ("a:up".into(), [1, 1, 0, 1])
     );
-    assert_eq!(bench.ask(Request::RestartChild(id())), Some(Reply::Ok));
+    let running = || error(RequestError::Running);
+    assert_eq!(bench.ask(Request::RestartChild(a())), running());
+    assert_eq!(bench.ask(Request::RestartChild("x".into())), nobody());
+    // Deletion.
+    assert_eq!(bench.ask(Request::DeleteChild(a())), running());
+    assert_eq!(bench.ask(Request::DeleteChild("x".into())), nobody());
+    assert_eq!(bench.ask(Request::TerminateChild(a())), Some(Reply::Ok));
+    assert_eq!(bench.ask(Request::DeleteChild(a())), Some(Reply::Ok));
+    assert_eq!(bench.ask(Request::RestartChild(a())), nobody());
     assert_eq!(
-        bench.ask(Request::RestartChild(id())),
-        error(RequestError::Running)
+        (bench.which(), bench.counts()),
+        (String::new(), [0, 0, 0, 0])
     );
-    assert_eq!(bench.ask(Request::TerminateChild(id())), Some(Reply::Ok));
-    assert_eq!(bench.ask(Request::DeleteChild(id())), Some(Reply::Ok));
+    // Start.
+    bench.trace();
+    assert_eq!(bench.ask(start()), Some(Reply::Ok));
+    assert_eq!(bench.trace(), "+a1");
     assert_eq!(
-        bench.ask(Request::DeleteChild(id())),
-        error(RequestError::NotFound)
+        (bench.which(), bench.counts()),
+        ("a:up".into(), [1, 1, 0, 1])
     );
-    assert_eq!(bench.ask(Request::StartChild(worker("b"))), Some(Reply::Ok));
 }
 
 #[test]
-fn which_children_lists_the_newest_first() {
-    let mut bench = up("a b");
-    bench.ask(Request::StartChild(worker("c")));
-    bench.ask(Request::TerminateChild("a".into()));
-    let down = ("a".to_owned(), ChildState::Down);
-    let up = |id: &str| (id.to_owned(), ChildState::Up);
-    assert_eq!(states(&mut bench), [up("c"), up("b"), down]);
-}
-
-#[test]
-fn count_children() {
-    let mut bench = up("a b");
-    bench.ask(Request::StartChild(ChildSpec::supervisor("s")));
-    bench.ask(Request::TerminateChild("a".into()));
-    let counts = Counts {
-        specs: 3,
-        active: 2,
-        supervisors: 1,
-        workers: 2,
+fn which_children() {
+    let mut bench = up_empty();
+    let which_child = |bench: &mut Bench, id: &str| match bench.ask(Request::WhichChild(id.into()))
+    {
+        Some(Reply::Child(ChildInfo { id, state, .. })) => Some((id.to_string(), state)),
+        other => {
+            assert_eq!(other, error(RequestError::NotFound));
+            None
+        }
     };
+    let line = |id: &str, state| Some((id.to_owned(), state));
     assert_eq!(
-        bench.ask(Request::CountChildren),
-        Some(Reply::Counts(counts))
+        (bench.which(), which_child(&mut bench, "x")),
+        (String::new(), None)
     );
+    bench.ask(Request::StartChild(worker("a")));
+    assert_eq!(bench.which(), "a:up");
+    assert_eq!(which_child(&mut bench, "a"), line("a", ChildState::Up));
+    bench.ask(Request::StartChild(worker("b")));
+    assert_eq!(bench.which(), "b:up a:up", "the newest first");
+    bench.ask(Request::TerminateChild("a".into()));
+    assert_eq!(bench.which(), "b:up a:down");
+    assert_eq!(which_child(&mut bench, "a"), line("a", ChildState::Down));
+    assert_eq!(which_child(&mut bench, "b"), line("b", ChildState::Up));
+    bench.ask(Request::DeleteChild("a".into()));
+    assert_eq!(bench.which(), "b:up");
+    assert_eq!(which_child(&mut bench, "a"), None);
+    assert_eq!(which_child(&mut bench, "b"), line("b", ChildState::Up));
+}
+
+#[test]
+fn a_line_tells_the_kind_and_the_incarnation() {
+    let mut bench = up("a");
+    bench.ask(Request::StartChild(ChildSpec::supervisor("s")));
+    bench.exit("a", crash());
+    let line = |bench: &mut Bench, id: &str| match bench.ask(Request::WhichChild(id.into())) {
+        Some(Reply::Child(child)) => (child.kind, child.incarnation),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(line(&mut bench, "a"), (ChildKind::Worker, 2));
+    assert_eq!(line(&mut bench, "s"), (ChildKind::Supervisor, 1));
+    assert_eq!(bench.counts(), [2, 2, 1, 1]);
 }
 
 #[test]
@@ -115,30 +131,35 @@ fn get_childspec_gives_the_spec_back() {
 }
 
 #[test]
-fn sup_start_child_returns_error_and_leaves_nothing() {
-    let mut bench = up("a");
-    bench.fail("b", 1);
-    let boom = synapse_core::exit::ExitReason::Error("boom".to_owned());
-    let failed = RequestError::StartFailed(StartError::new(boom));
-    assert_eq!(bench.ask(Request::StartChild(worker("b"))), error(failed));
-    assert_eq!(bench.trace(), "+b1 forget(b)");
-    assert_eq!(bench.ask(Request::StartChild(worker("b"))), Some(Reply::Ok));
+fn sup_start_child_returns_error() {
+    let mut bench = up_empty();
+    bench.fail("a", 1);
+    assert_eq!(
+        bench.ask(Request::StartChild(worker("a"))),
+        start_failed("boom")
+    );
+    assert_eq!(bench.trace(), "+a1 forget(a)");
+    // It dies before it says anything: OTP's answer that is neither ok nor an error.
+    bench.hang("b");
+    let token = bench.begin(Request::StartChild(worker("b")));
+    bench.exit("b", crash());
+    assert_eq!(bench.replies.get(&token), start_failed("crash").as_ref());
+    assert_eq!(bench.which(), "");
+    assert_eq!(bench.ask(Request::StartChild(worker("a"))), Some(Reply::Ok));
 }
 
 #[test]
-fn sup_start_restart_child_returns_error_and_keeps_the_spec() {
-    let mut bench = up("a b");
-    bench.ask(Request::TerminateChild("b".into()));
-    bench.fail("b", 1);
-    assert!(matches!(
-        bench.ask(Request::RestartChild("b".into())),
-        Some(Reply::Error(RequestError::StartFailed(_)))
-    ));
-    assert_eq!(states(&mut bench)[0], ("b".to_owned(), ChildState::Down));
+fn sup_start_restart_child_returns_error() {
+    let mut bench = up("a");
     assert_eq!(
-        bench.ask(Request::RestartChild("b".into())),
+        bench.ask(Request::TerminateChild("a".into())),
         Some(Reply::Ok)
     );
+    bench.fail("a", 1);
+    let restart = || Request::RestartChild("a".into());
+    assert_eq!(bench.ask(restart()), start_failed("boom"));
+    assert_eq!(bench.which(), "a:down", "the spec is kept");
+    assert_eq!(bench.ask(restart()), Some(Reply::Ok));
 }
 
 #[test]
@@ -155,20 +176,37 @@ fn requests_never_count() {
 
 #[test]
 fn sup_start_ignore_temporary_child_start_child() {
-    let mut bench = up("a");
-    bench.ignore("b");
-    bench.ignore("c");
-    let temporary = with("b", Restart::Temporary);
+    let mut bench = up_empty();
+    bench.ignore("a");
+    let start = |id| Request::StartChild(with(id, Restart::Temporary));
+    assert_eq!(bench.ask(start("a")), Some(Reply::Ignored));
+    assert_eq!(bench.ask(start("b")), Some(Reply::Ok));
     assert_eq!(
-        bench.ask(Request::StartChild(temporary)),
-        Some(Reply::Ignored)
+        (bench.which(), bench.counts()),
+        ("b:up".into(), [1, 1, 0, 1])
     );
-    assert_eq!(
-        bench.ask(Request::StartChild(worker("c"))),
-        Some(Reply::Ignored)
-    );
-    let down = ("c".to_owned(), ChildState::Down);
-    assert_eq!(states(&mut bench), [down, ("a".to_owned(), ChildState::Up)]);
+}
+
+#[test]
+fn already_started_outside_supervisor() {
+    // The child finds its name taken; what it says of that reaches the caller as it is.
+    let mut bench = up_empty();
+    bench.hang("a");
+    let spec = with("a", Restart::Transient);
+    let token = bench.begin(Request::StartChild(spec));
+    let taken = ExitReason::Error("already_started: 4711".to_owned());
+    let incarnation = bench.live.remove("a").unwrap();
+    bench.send(Event::ChildStartFailed {
+        child: "a".into(),
+        incarnation,
+        error: StartError::new(taken),
+    });
+    let reply = bench.replies.get(&token);
+    assert_eq!(reply, start_failed("already_started: 4711").as_ref());
+    assert_eq!(bench.which(), "");
+    bench.trace();
+    bench.send(Event::Stop);
+    assert_eq!(bench.trace(), "exit(shutdown, Told)");
 }
 
 #[test]
@@ -196,16 +234,7 @@ fn a_request_that_waits_does_not_keep_others_waiting() {
     let mut bench = up("a");
     bench.hang("b");
     assert_eq!(bench.ask(Request::StartChild(worker("b"))), None);
-    let counts = Counts {
-        specs: 2,
-        active: 2,
-        supervisors: 0,
-        workers: 2,
-    };
-    assert_eq!(
-        bench.ask(Request::CountChildren),
-        Some(Reply::Counts(counts))
-    );
+    assert_eq!(bench.counts(), [2, 2, 0, 2]);
     assert_eq!(
         bench.ask(Request::TerminateChild("b".into())),
         Some(Reply::Ok)

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use synapse_core::exit::ExitReason;
 use synapse_core::spec::{Restart, Shutdown, Strategy};
 use synapse_core::supervisor::{
-    Action, ChildId, ChildSpec, DynamicFlags, DynamicSupervisor, Event, Flags, Reply, Request,
-    StartError, Supervisor, TimerId, Token,
+    Action, ChildId, ChildInfo, ChildSpec, ChildState, Counts, DynamicFlags, DynamicSupervisor,
+    Event, Flags, Reply, Request, RequestError, StartError, Supervisor, TimerId, Token,
 };
 use synapse_core::time::{Millis, Time};
 
@@ -57,6 +57,16 @@ pub(crate) fn workers(ids: &str) -> Vec<ChildSpec> {
 
 pub(crate) fn crash() -> ExitReason {
     ExitReason::Error("crash".to_owned())
+}
+
+pub(crate) fn error(error: RequestError) -> Option<Reply> {
+    Some(Reply::Error(error))
+}
+
+/// The start of a child failed for this reason.
+pub(crate) fn start_failed(reason: &str) -> Option<Reply> {
+    let reason = ExitReason::Error(reason.to_owned());
+    error(RequestError::StartFailed(StartError::new(reason)))
 }
 
 pub(crate) fn flags(strategy: Strategy, intensity: u32, period_ms: u64) -> Flags {
@@ -211,6 +221,14 @@ impl Bench {
         due
     }
 
+    /// Whether the supervisor is over.
+    pub(crate) const fn has_ended(&self) -> bool {
+        match &self.machine {
+            Machine::Static(machine) => machine.has_ended(),
+            Machine::Dynamic(machine) => machine.has_ended(),
+        }
+    }
+
     /// Moves the clock, and lets happen what is due on the way.
     pub(crate) fn wait(&mut self, ms: u64) {
         let until = self.now + Millis(ms);
@@ -317,6 +335,56 @@ impl Bench {
                 reason,
             });
         }
+    }
+
+    /// `which_children`, newest first: `b:up a:down`.
+    pub(crate) fn which(&mut self) -> String {
+        let Some(Reply::Children(children)) = self.ask(Request::WhichChildren) else {
+            panic!("no list");
+        };
+        let line = |child: &ChildInfo| format!("{}:{:?}", child.id, child.state).to_lowercase();
+        children.iter().map(line).collect::<Vec<_>>().join(" ")
+    }
+
+    /// `count_children`: specs, active, supervisors, workers.
+    pub(crate) fn counts(&mut self) -> [usize; 4] {
+        let Some(Reply::Counts(counts)) = self.ask(Request::CountChildren) else {
+            panic!("no counts");
+        };
+        let Counts {
+            specs,
+            active,
+            supervisors,
+            workers,
+        } = counts;
+        [specs, active, supervisors, workers]
+    }
+
+    /// Asks between two things that happen, so that what is due stays due. The answer must come
+    /// at once.
+    pub(crate) fn ask_now(&mut self, request: Request) -> Reply {
+        let token = Token(self.next_token);
+        self.next_token += 1;
+        self.step(Event::Request { token, request });
+        self.replies
+            .get(&token)
+            .cloned()
+            .unwrap_or_else(|| panic!("no answer at once"))
+    }
+
+    /// The child crashes and its starts fail from now on; stops between two tries.
+    pub(crate) fn loop_restarts(&mut self, id: &str, reason: ExitReason) {
+        self.fail(id, u32::MAX);
+        let event = self.exited(id, reason);
+        self.step(event);
+        for _ in 0..20 {
+            let info = self.ask_now(Request::WhichChild(id.into()));
+            if matches!(info, Reply::Child(info) if info.state == ChildState::Restarting) {
+                return self.log.clear();
+            }
+            self.deliver();
+        }
+        panic!("{id} is not in a restart loop");
     }
 
     /// What was done since the last time, without reports and timers.

@@ -1,204 +1,367 @@
-//! Children that come and go: OTP's simple_one_for_one and Elixir's DynamicSupervisor.
+//! OTP's simple_one_for_one: children that are made after one template, and go.
 
 use synapse_core::exit::ExitReason;
-use synapse_core::spec::Restart;
-use synapse_core::supervisor::{Counts, DynamicFlags, Event, Reply, Request, RequestError};
+use synapse_core::spec::{Restart, Shutdown};
+use synapse_core::supervisor::{
+    ChildInfo, ChildKind, ChildSpec, ChildState, DynamicFlags, Event, Reply, Request, RequestError,
+};
 use synapse_core::time::Millis;
 
-use crate::bench::{Bench, crash, with, worker};
+use crate::bench::{Bench, crash, error, start_failed, with, worker};
 
-fn flags(max_children: usize) -> DynamicFlags {
-    DynamicFlags {
-        intensity: 2,
-        period: Millis(5000),
-        max_children,
-        template: None,
-    }
+/// An hour, as in the suite.
+const HOUR: Millis = Millis(3_600_000);
+
+fn simple(intensity: u32, template: ChildSpec) -> Bench {
+    Bench::dynamic(DynamicFlags {
+        intensity,
+        period: HOUR,
+        max_children: usize::MAX,
+        template: Some(template),
+    })
 }
 
-fn with_children(restart: Restart, count: usize) -> Bench {
-    let mut bench = Bench::dynamic(flags(usize::MAX));
-    for index in 0..count {
-        let spec = with(&format!("d{index}"), restart);
-        assert_eq!(bench.ask(Request::StartChild(spec)), Some(Reply::Ok));
+fn permanent(intensity: u32) -> Bench {
+    simple(intensity, worker("template"))
+}
+
+/// Starts these children, and looks away.
+fn start(bench: &mut Bench, ids: &str) {
+    for id in ids.split(' ') {
+        let started = bench.ask(Request::StartChild(worker(id)));
+        assert_eq!(started, Some(Reply::Ok), "{id}");
     }
     bench.trace();
-    bench
 }
 
-fn error(error: RequestError) -> Option<Reply> {
-    Some(Reply::Error(error))
+fn numbered(count: usize) -> String {
+    let ids: Vec<String> = (0..count).map(|index| format!("d{index}")).collect();
+    ids.join(" ")
 }
 
 #[test]
 fn simple_one_for_one() {
-    let mut bench = with_children(Restart::Permanent, 2);
-    bench.exit("d0", crash());
-    assert_eq!(bench.trace(), "+d02");
-    bench.exit("d1", crash());
-    bench.exit("d0", crash());
+    let mut bench = permanent(2);
+    start(&mut bench, "a b");
+    bench.exit("a", crash());
+    assert_eq!(bench.trace(), "+a2");
+    assert_eq!(bench.counts(), [1, 2, 0, 2]);
+    bench.exit("b", crash());
+    assert_eq!(bench.trace(), "+b2");
+    bench.exit("b", crash());
     assert_eq!(
         bench.trace(),
-        "forget(d0) +d12 -d12 forget(d1) exit(shutdown, GaveUp)"
-            .replace("forget(d0) +d12", "+d12 forget(d0)")
+        "-a2 forget(b) forget(a) exit(shutdown, GaveUp)"
     );
 }
 
 #[test]
 fn simple_one_for_one_escalation() {
-    let mut bench = with_children(Restart::Permanent, 2);
-    bench.fail("d0", 9);
-    bench.exit("d0", crash());
-    assert!(bench.trace().starts_with("+d02 +d03 "));
+    let mut bench = permanent(4);
+    start(&mut bench, "a b");
+    bench.fail("a", 9);
+    bench.exit("a", crash());
+    assert_eq!(
+        bench.trace(),
+        "+a2 +a3 +a4 +a5 -b1 forget(a) forget(b) exit(shutdown, GaveUp)"
+    );
 }
 
 #[test]
 fn simple_one_for_one_restart_ignore() {
-    let mut bench = with_children(Restart::Permanent, 1);
-    bench.ignore("d0");
-    bench.exit("d0", crash());
-    assert_eq!(bench.trace(), "+d02 forget(d0)");
-}
-
-#[test]
-fn children_that_are_over_are_forgotten() {
-    for (restart, reason) in [
-        (Restart::Temporary, crash()),
-        (Restart::Transient, ExitReason::Normal),
-        (Restart::Transient, ExitReason::Shutdown(None)),
-    ] {
-        let mut bench = with_children(restart, 1);
-        bench.exit("d0", reason);
-        assert_eq!(bench.trace(), "forget(d0)");
+    for restart in [Restart::Transient, Restart::Permanent] {
+        let mut bench = simple(10, with("template", restart));
+        start(&mut bench, "a");
+        bench.exit("a", ExitReason::Killed);
+        assert_eq!((&*bench.trace(), &*bench.which()), ("+a2", "a:up"));
+        bench.ignore("a");
+        bench.exit("a", ExitReason::Killed);
+        assert_eq!((&*bench.trace(), &*bench.which()), ("+a3 forget(a)", ""));
+        bench.send(Event::Stop);
+        assert_eq!(bench.trace(), "exit(shutdown, Told)");
     }
 }
 
 #[test]
 fn simple_one_for_one_shutdown() {
-    let mut bench = with_children(Restart::Permanent, 3);
-    (0..3).for_each(|index| bench.stubborn(&format!("d{index}")));
-    bench.send(Event::Stop);
-    assert_eq!(bench.trace(), "-d01 -d11 -d21", "all at once");
-    bench.wait(1000);
-    assert!(bench.trace().ends_with("exit(shutdown, Told)"));
-}
-
-#[test]
-fn max_children_counts_those_about_to_be_restarted() {
-    let mut bench = Bench::dynamic(flags(1));
-    bench.ask(Request::StartChild(worker("a")));
-    assert_eq!(
-        bench.ask(Request::StartChild(worker("b"))),
-        error(RequestError::MaxChildren)
-    );
-    bench.fail("a", 9);
-    let event = bench.exited("a", crash());
-    bench.step(event);
-    bench.deliver();
-    let token = synapse_core::supervisor::Token(99);
-    bench.step(Event::Request {
-        token,
-        request: Request::StartChild(worker("b")),
-    });
-    assert_eq!(
-        bench.replies.get(&token),
-        error(RequestError::MaxChildren).as_ref()
-    );
-}
-
-#[test]
-fn count_restarting_children() {
-    let mut bench = with_children(Restart::Permanent, 2);
-    bench.fail("d0", 9);
-    let event = bench.exited("d0", crash());
-    bench.step(event);
-    bench.deliver();
-    let token = synapse_core::supervisor::Token(99);
-    bench.step(Event::Request {
-        token,
-        request: Request::CountChildren,
-    });
-    let counts = Counts {
-        specs: 2,
-        active: 1,
-        supervisors: 0,
-        workers: 2,
+    let template = ChildSpec {
+        shutdown: Shutdown::Timeout(Millis(2000)),
+        ..worker("template")
     };
-    assert_eq!(bench.replies.get(&token), Some(&Reply::Counts(counts)));
-    let token = synapse_core::supervisor::Token(100);
-    bench.step(Event::Request {
-        token,
-        request: Request::TerminateChild("d0".into()),
-    });
-    assert_eq!(bench.replies.get(&token), Some(&Reply::Ok));
-    bench.settle();
-    assert!(!bench.trace().contains("exit("), "the loop is over");
+    let mut bench = simple(2, template);
+    start(&mut bench, "a b c");
+    ["a", "b"].iter().for_each(|id| bench.immortal(id));
+    bench.stubborn("c");
+    bench.send(Event::Stop);
+    assert_eq!(bench.trace(), "-a1 -b1 -c1", "all at once");
+    bench.wait(1000);
+    for id in ["a", "b"] {
+        bench.exit(id, ExitReason::Shutdown(None));
+    }
+    assert_eq!(bench.trace(), "forget(a) forget(b)");
+    bench.wait(999);
+    assert_eq!(bench.trace(), "");
+    bench.wait(1);
+    assert_eq!(
+        bench.trace(),
+        "!c1 forget(c) exit(shutdown, Told)",
+        "after 2 s"
+    );
 }
 
 #[test]
-fn child_adm_simple() {
-    let mut bench = with_children(Restart::Permanent, 1);
-    let id = || "d0".into();
-    for request in [Request::DeleteChild, Request::RestartChild] {
-        assert_eq!(
-            bench.ask(request(id())),
-            error(RequestError::SimpleOneForOne)
-        );
+fn sup_stop_timeout_dynamic() {
+    let mut bench = simple(2, with("template", Restart::Temporary));
+    start(&mut bench, "a b");
+    bench.stubborn("b");
+    bench.send(Event::Stop);
+    assert_eq!(bench.trace(), "-a1 -b1 forget(a)");
+    bench.wait(1000);
+    assert_eq!(bench.reports(), ["root shutdown_error: b #1 killed"]);
+    assert!(bench.has_ended());
+}
+
+#[test]
+fn sup_stop_brutal_kill_dynamic() {
+    let template = ChildSpec {
+        shutdown: Shutdown::BrutalKill,
+        ..with("template", Restart::Temporary)
+    };
+    let mut bench = simple(2, template);
+    start(&mut bench, &numbered(10));
+    bench.send(Event::Stop);
+    let trace = bench.trace();
+    for index in 0..10 {
+        assert!(trace.contains(&format!("!d{index}1 ")), "{trace}");
     }
-    assert_eq!(
-        bench.ask(Request::TerminateChild("x".into())),
-        error(RequestError::NotFound)
+    assert!(
+        !trace.contains('-') && trace.ends_with("exit(shutdown, Told)"),
+        "{trace}"
     );
-    assert_eq!(bench.ask(Request::TerminateChild(id())), Some(Reply::Ok));
-    assert_eq!(bench.trace(), "-d01 forget(d0)");
+}
+
+#[test]
+fn sup_stop_non_shutdown_exit_dynamic() {
+    let reasons = || {
+        [
+            ("a", ExitReason::Normal),
+            ("b", ExitReason::Shutdown(None)),
+            ("c", ExitReason::Shutdown(Some("test".to_owned()))),
+            ("d", ExitReason::Error("other".to_owned())),
+        ]
+    };
+    for restart in [Restart::Temporary, Restart::Transient, Restart::Permanent] {
+        let mut bench = simple(2, with("template", restart));
+        start(&mut bench, "a b c d");
+        reasons().iter().for_each(|(id, _)| bench.immortal(id));
+        bench.send(Event::Stop);
+        assert_eq!(bench.trace(), "-a1 -b1 -c1 -d1");
+        for (id, reason) in reasons() {
+            assert!(!bench.has_ended());
+            bench.exit(id, reason);
+        }
+        assert!(bench.has_ended(), "{restart:?}");
+        assert!(!bench.trace().contains('+'), "nobody is restarted");
+    }
+}
+
+#[test]
+fn sup_start_ignore_temporary_child_start_child_simple() {
+    let mut bench = simple(2, with("template", Restart::Temporary));
+    bench.ignore("a");
+    assert_eq!(
+        bench.ask(Request::StartChild(worker("a"))),
+        Some(Reply::Ignored)
+    );
+    start(&mut bench, "b");
+    assert_eq!((&*bench.which(), bench.counts()), ("b:up", [1, 1, 0, 1]));
+}
+
+#[test]
+fn sup_start_ignore_permanent_child_start_child_simple() {
+    let mut bench = permanent(2);
+    bench.ignore("a");
+    assert_eq!(
+        bench.ask(Request::StartChild(worker("a"))),
+        Some(Reply::Ignored)
+    );
+    start(&mut bench, "b");
+    assert_eq!((&*bench.which(), bench.counts()), ("b:up", [1, 1, 0, 1]));
+    bench.send(Event::Stop);
+    assert_eq!(bench.trace(), "-b1 forget(b) exit(shutdown, Told)");
 }
 
 #[test]
 fn sup_start_child_returns_error_simple() {
-    let mut bench = with_children(Restart::Permanent, 0);
+    let mut bench = permanent(2);
     bench.fail("a", 1);
-    assert!(matches!(
+    assert_eq!(
         bench.ask(Request::StartChild(worker("a"))),
-        Some(Reply::Error(RequestError::StartFailed(_)))
-    ));
-    bench.ignore("b");
-    assert_eq!(
-        bench.ask(Request::StartChild(worker("b"))),
-        Some(Reply::Ignored)
+        start_failed("boom")
     );
-    assert_eq!(
-        bench.ask(Request::CountChildren),
-        Some(Reply::Counts(Counts::default()))
-    );
+    bench.hang("b");
+    let token = bench.begin(Request::StartChild(worker("b")));
+    bench.exit("b", crash());
+    assert_eq!(bench.replies.get(&token), start_failed("crash").as_ref());
+    assert_eq!(bench.which(), "");
 }
 
 #[test]
-fn a_template_makes_every_child_alike_and_is_the_one_spec() {
-    let template = Some(with("template", Restart::Temporary));
-    let mut bench = Bench::dynamic(DynamicFlags {
-        template,
-        ..flags(9)
-    });
-    bench.ask(Request::StartChild(worker("a")));
-    bench.ask(Request::StartChild(worker("b")));
-    let counts = Counts {
-        specs: 1,
-        active: 2,
-        supervisors: 0,
-        workers: 2,
+fn child_adm_simple() {
+    let mut bench = permanent(2);
+    let state = |bench: &mut Bench| (bench.which(), bench.counts());
+    assert_eq!(state(&mut bench), (String::new(), [1, 0, 0, 0]));
+    start(&mut bench, "a");
+    assert_eq!(state(&mut bench), ("a:up".into(), [1, 1, 0, 1]));
+    start(&mut bench, "b");
+    assert_eq!(state(&mut bench), ("b:up a:up".into(), [1, 2, 0, 2]));
+    // Termination.
+    let terminate = |id: &str| Request::TerminateChild(id.into());
+    assert_eq!(bench.ask(terminate("x")), error(RequestError::NotFound));
+    assert_eq!(bench.ask(terminate("a")), Some(Reply::Ok));
+    assert_eq!(bench.trace(), "-a1 forget(a)");
+    assert_eq!(state(&mut bench), ("b:up".into(), [1, 1, 0, 1]));
+    // Children have ids here and no pids, so one that is over is one that never was.
+    assert_eq!(bench.ask(terminate("a")), error(RequestError::NotFound));
+    assert_eq!(state(&mut bench), ("b:up".into(), [1, 1, 0, 1]));
+    // Requests that need a kept spec.
+    for request in [Request::RestartChild, Request::DeleteChild] {
+        let refused = bench.ask(request("b".into()));
+        assert_eq!(refused, error(RequestError::SimpleOneForOne));
+    }
+}
+
+#[test]
+fn which_children_simple_one_for_one() {
+    let mut bench = simple(2, with("template", Restart::Temporary));
+    let which_child = |bench: &mut Bench, id: &str| bench.ask(Request::WhichChild(id.into()));
+    let line = |id: &str| {
+        Some(Reply::Child(ChildInfo {
+            id: id.into(),
+            state: ChildState::Up,
+            kind: ChildKind::Worker,
+            incarnation: 1,
+        }))
     };
+    let nobody = || error(RequestError::NotFound);
     assert_eq!(
-        bench.ask(Request::CountChildren),
-        Some(Reply::Counts(counts))
+        (bench.which(), which_child(&mut bench, "x")),
+        (String::new(), nobody())
     );
-    bench.trace();
-    bench.exit("a", crash());
-    assert_eq!(bench.trace(), "forget(a)");
+    start(&mut bench, "a");
+    assert_eq!(
+        (&*bench.which(), which_child(&mut bench, "a")),
+        ("a:up", line("a"))
+    );
+    start(&mut bench, "b");
+    assert_eq!(bench.which(), "b:up a:up");
+    assert_eq!(which_child(&mut bench, "a"), line("a"));
+    assert_eq!(which_child(&mut bench, "b"), line("b"));
+    bench.ask(Request::TerminateChild("a".into()));
+    assert_eq!(
+        (&*bench.which(), which_child(&mut bench, "a")),
+        ("b:up", nobody())
+    );
+    assert_eq!(which_child(&mut bench, "b"), line("b"));
+}
+
+fn count_two_thousand(template: ChildSpec, of_two_thousand: [usize; 4]) {
+    let mut bench = simple(2, template);
+    start(&mut bench, &numbered(1000));
+    let [specs, active, supervisors, workers] = of_two_thousand;
+    let half = [specs, active / 2, supervisors / 2, workers / 2];
+    assert_eq!(bench.counts(), half);
+    assert_eq!(bench.which().split(' ').count(), 1000);
+    let more: Vec<String> = (1000..2000).map(|index| format!("d{index}")).collect();
+    start(&mut bench, &more.join(" "));
+    for _ in 0..2 {
+        assert_eq!(bench.counts(), of_two_thousand);
+        assert_eq!(bench.which().split(' ').count(), 2000);
+    }
+    for index in 0..2000 {
+        bench.exit(&format!("d{index}"), ExitReason::Killed);
+    }
+    assert_eq!(bench.counts(), [1, 0, 0, 0]);
 }
 
 #[test]
-fn ten_thousand_children_come_and_go() {
-    let mut bench = with_children(Restart::Temporary, 10_000);
+fn count_children() {
+    count_two_thousand(with("template", Restart::Temporary), [1, 2000, 0, 2000]);
+}
+
+#[test]
+fn count_children_supervisor() {
+    let template = ChildSpec {
+        restart: Restart::Temporary,
+        ..ChildSpec::supervisor("template")
+    };
+    count_two_thousand(template, [1, 2000, 2000, 0]);
+}
+
+#[test]
+fn count_restarting_children() {
+    let template = ChildSpec {
+        shutdown: Shutdown::BrutalKill,
+        ..worker("template")
+    };
+    let mut bench = simple(1000, template);
+    assert_eq!(bench.counts(), [1, 0, 0, 0]);
+    for (index, id) in ["a", "b", "c"].into_iter().enumerate() {
+        start(&mut bench, id);
+        assert_eq!(bench.counts(), [1, index + 1, 0, index + 1]);
+    }
+    for id in ["a", "b", "c"] {
+        bench.exit(id, crash());
+    }
+    assert_eq!(bench.counts(), [1, 3, 0, 3]);
+    // Two of them do not come up again.
+    for id in ["a", "b"] {
+        bench.loop_restarts(id, crash());
+    }
+    let restarting = |bench: &mut Bench| {
+        let counted = bench.ask_now(Request::CountChildren);
+        matches!(counted, Reply::Counts(counts) if (counts.active, counts.workers) == (1, 3))
+    };
+    // Each try is a short life.
+    assert!((0..20).any(|_| {
+        bench.deliver();
+        restarting(&mut bench)
+    }));
+    let listed = bench.ask_now(Request::WhichChild("a".into()));
+    assert!(matches!(listed, Reply::Child(child) if child.state == ChildState::Restarting));
+    // Until they do.
+    for id in ["a", "b"] {
+        bench.fail(id, 0);
+    }
+    bench.settle();
+    assert_eq!(bench.counts(), [1, 3, 0, 3]);
+    for (left, id) in [(2, "c"), (1, "b"), (0, "a")] {
+        let terminated = bench.ask(Request::TerminateChild(id.into()));
+        assert_eq!(terminated, Some(Reply::Ok));
+        assert_eq!(bench.counts(), [1, left, 0, left]);
+    }
+}
+
+#[test]
+fn hanging_restart_loop_simple() {
+    let mut bench = permanent(1000);
+    start(&mut bench, "a");
+    bench.loop_restarts("a", crash());
+    for request in [Request::RestartChild, Request::DeleteChild] {
+        let refused = bench.ask_now(request("a".into()));
+        assert_eq!(refused, Reply::Error(RequestError::SimpleOneForOne));
+    }
+    let counted = bench.ask_now(Request::CountChildren);
+    assert!(matches!(counted, Reply::Counts(counts) if (counts.active, counts.workers) == (0, 1)));
+    assert_eq!(
+        bench.ask_now(Request::TerminateChild("a".into())),
+        Reply::Ok
+    );
+    bench.settle();
+    assert_eq!((&*bench.trace(), &*bench.which()), ("forget(a)", ""));
+    bench.fail("b", 0);
+    start(&mut bench, "b");
+    bench.loop_restarts("b", crash());
     bench.send(Event::Stop);
-    assert!(bench.trace().ends_with("exit(shutdown, Told)"));
+    assert_eq!(bench.trace(), "forget(b) exit(shutdown, Told)");
 }

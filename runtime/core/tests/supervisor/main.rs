@@ -9,20 +9,27 @@
 mod admin;
 mod backoff;
 mod bench;
+mod code_change;
 mod concurrent;
 mod dynamic;
+mod dynamic_supervisor;
+mod nested;
 mod operator;
 mod park;
 mod properties;
 mod recorded;
 mod restart_types;
+mod scale;
 mod shutdown;
 mod significant;
+mod specs;
 mod start;
 mod strategies;
 
 #[path = "../../../../examples/scenario/answers.rs"]
 mod answers;
+#[path = "../../../../examples/scenario/comparison.rs"]
+mod comparison;
 #[path = "../../../../examples/scenario/script.rs"]
 mod script;
 #[path = "../../../../examples/scenario/virtual_tree.rs"]

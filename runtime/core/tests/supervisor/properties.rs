@@ -8,7 +8,7 @@ use synapse_core::exit::ExitReason;
 use synapse_core::spec::{
     AutoShutdown, Backoff, OnExhausted, Restart, Shutdown, StartOrder, Strategy,
 };
-use synapse_core::supervisor::{ChildSpec, Event, Flags, Request};
+use synapse_core::supervisor::{ChildId, ChildSpec, CodeChange, Event, Flags, Request};
 use synapse_core::time::Millis;
 
 use crate::bench::Bench;
@@ -33,7 +33,7 @@ fn deed() -> impl Generate<Value = Deed> {
     let id = 0..IDS.len();
     prop_oneof![
         4 => (id.clone(), reason()).prop_map(|(id, reason)| Deed::Exit(id, reason)),
-        4 => (0..9u8, id.clone()).prop_map(|(what, id)| Deed::Ask(what, id)),
+        4 => (0..10u8, id.clone()).prop_map(|(what, id)| Deed::Ask(what, id)),
         2 => (0..700u64).prop_map(Deed::Wait),
         6 => Just(Deed::Deliver),
         1 => id.clone().prop_map(Deed::Hang),
@@ -121,7 +121,7 @@ fn flags() -> impl Generate<Value = Flags> {
     })
 }
 
-fn request(what: u8, id: &str) -> Request {
+fn request(what: u8, id: &str, flags: Flags) -> Request {
     let id = id.into();
     match what {
         0 => Request::TerminateChild(id),
@@ -132,12 +132,19 @@ fn request(what: u8, id: &str) -> Request {
         5 => Request::OperatorRestart(id),
         6 => Request::StartChild(ChildSpec::worker(id)),
         7 => Request::WhichChildren,
+        8 => {
+            // The child comes first, and some of the others behind those that are not named.
+            let others = ["d", "b"].map(ChildId::from).into_iter();
+            let ids = std::iter::once(id.clone()).chain(others.filter(|other| *other != id));
+            let children = ids.map(ChildSpec::worker).collect();
+            Request::CodeChange(Box::new(CodeChange::Static { flags, children }))
+        }
         _ => Request::CountChildren,
     }
 }
 
 /// Does it, and returns how many requests were made.
-fn run(bench: &mut Bench, deeds: &[Deed]) -> u64 {
+fn run(bench: &mut Bench, flags: Flags, deeds: &[Deed]) -> u64 {
     let mut asked = 0;
     for deed in deeds {
         match deed {
@@ -152,7 +159,7 @@ fn run(bench: &mut Bench, deeds: &[Deed]) -> u64 {
                 asked += 1;
                 bench.step(Event::Request {
                     token,
-                    request: request(*what, IDS[*id]),
+                    request: request(*what, IDS[*id], flags),
                 });
             }
             Deed::Wait(ms) => bench.wait(*ms),
@@ -181,7 +188,7 @@ proptest! {
         let shared = flags.on_exhausted == OnExhausted::Escalate;
         let mut bench = Bench::new(flags, children);
         bench.step(Event::Start);
-        let asked = run(&mut bench, &deeds);
+        let asked = run(&mut bench, flags, &deeds);
         let restarts = std::mem::take(&mut bench.restarts);
         for window in restarts.windows(intensity + 1).filter(|_| shared) {
             prop_assert!(window[intensity] - window[0] > Millis(PERIOD), "{restarts:?}");
@@ -208,7 +215,7 @@ proptest! {
         let play = || {
             let mut bench = Bench::new(flags, children.clone());
             bench.step(Event::Start);
-            run(&mut bench, &deeds);
+            run(&mut bench, flags, &deeds);
             bench.send(Event::Stop);
             (bench.restarts, bench.log)
         };

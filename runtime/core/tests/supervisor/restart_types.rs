@@ -4,24 +4,38 @@ use synapse_core::exit::ExitReason;
 use synapse_core::spec::{Restart, Strategy};
 use synapse_core::supervisor::{Event, Reply, Request, RequestError};
 
-use crate::bench::{Bench, flags, with, worker};
+use crate::bench::{Bench, crash, error, flags, with, worker};
+
+const STRATEGIES: [Strategy; 3] = [
+    Strategy::OneForOne,
+    Strategy::OneForAll,
+    Strategy::RestForOne,
+];
 
 /// What becomes of a child of this type that ends for this reason.
-fn check(restart: Restart, reason: &ExitReason, expected: &str) {
-    for strategy in [
-        Strategy::OneForOne,
-        Strategy::OneForAll,
-        Strategy::RestForOne,
-    ] {
-        let children = vec![with("a", restart)];
-        let mut bench = Bench::up(flags(strategy, 1, 1000), children);
+fn check(restart: Restart, reason: &ExitReason, expected: &str, which: &str, counts: [usize; 4]) {
+    for strategy in STRATEGIES {
+        let mut bench = Bench::up(flags(strategy, 2, 3_600_000), Vec::new());
+        let started = bench.ask(Request::StartChild(with("a", restart)));
+        assert_eq!(started, Some(Reply::Ok));
+        bench.trace();
         bench.exit("a", reason.clone());
-        assert_eq!(
-            bench.trace(),
-            expected,
-            "{restart:?} {reason:?} {strategy:?}"
-        );
+        let case = format!("{restart:?} {reason:?} {strategy:?}");
+        assert_eq!(bench.trace(), expected, "{case}");
+        assert_eq!((&*bench.which(), bench.counts()), (which, counts), "{case}");
     }
+}
+
+fn is_restarted(restart: Restart, reason: &ExitReason) {
+    check(restart, reason, "+a2", "a:up", [1, 1, 0, 1]);
+}
+
+fn stays_down(restart: Restart, reason: &ExitReason) {
+    check(restart, reason, "", "a:down", [1, 0, 0, 1]);
+}
+
+fn is_forgotten(reason: &ExitReason) {
+    check(Restart::Temporary, reason, "forget(a)", "", [0, 0, 0, 0]);
 }
 
 fn shutdowns() -> [ExitReason; 2] {
@@ -49,59 +63,70 @@ fn abnormal() -> Vec<ExitReason> {
 
 #[test]
 fn permanent_normal() {
-    check(Restart::Permanent, &ExitReason::Normal, "+a2");
+    is_restarted(Restart::Permanent, &ExitReason::Normal);
 }
 
 #[test]
 fn transient_normal() {
-    check(Restart::Transient, &ExitReason::Normal, "");
+    stays_down(Restart::Transient, &ExitReason::Normal);
 }
 
 #[test]
 fn temporary_normal() {
-    check(Restart::Temporary, &ExitReason::Normal, "forget(a)");
+    is_forgotten(&ExitReason::Normal);
 }
 
 #[test]
 fn permanent_shutdown() {
-    shutdowns()
-        .iter()
-        .for_each(|reason| check(Restart::Permanent, reason, "+a2"));
+    for reason in &shutdowns() {
+        is_restarted(Restart::Permanent, reason);
+    }
 }
 
 #[test]
 fn transient_shutdown() {
-    shutdowns()
-        .iter()
-        .for_each(|reason| check(Restart::Transient, reason, ""));
+    for reason in &shutdowns() {
+        stays_down(Restart::Transient, reason);
+    }
+    // And `restart_child` revives it.
+    let mut bench = Bench::up(
+        flags(Strategy::OneForOne, 2, 3_600_000),
+        vec![with("a", Restart::Transient)],
+    );
+    for reason in shutdowns() {
+        bench.exit("a", reason);
+        assert_eq!(bench.which(), "a:down");
+        let revived = bench.ask(Request::RestartChild("a".into()));
+        assert_eq!(revived, Some(Reply::Ok));
+    }
 }
 
 #[test]
 fn temporary_shutdown() {
-    shutdowns()
-        .iter()
-        .for_each(|reason| check(Restart::Temporary, reason, "forget(a)"));
+    for reason in &shutdowns() {
+        is_forgotten(reason);
+    }
 }
 
 #[test]
 fn permanent_abnormal() {
-    abnormal()
-        .iter()
-        .for_each(|reason| check(Restart::Permanent, reason, "+a2"));
+    for reason in &abnormal() {
+        is_restarted(Restart::Permanent, reason);
+    }
 }
 
 #[test]
 fn transient_abnormal() {
-    abnormal()
-        .iter()
-        .for_each(|reason| check(Restart::Transient, reason, "+a2"));
+    for reason in &abnormal() {
+        is_restarted(Restart::Transient, reason);
+    }
 }
 
 #[test]
 fn temporary_abnormal() {
-    abnormal()
-        .iter()
-        .for_each(|reason| check(Restart::Temporary, reason, "forget(a)"));
+    for reason in &abnormal() {
+        is_forgotten(reason);
+    }
 }
 
 #[test]
@@ -115,26 +140,57 @@ fn only_a_child_that_is_restarted_concerns_its_siblings() {
 #[test]
 fn temporary_bystander() {
     for strategy in [Strategy::OneForAll, Strategy::RestForOne] {
-        let children = vec![worker("a"), with("b", Restart::Temporary), worker("c")];
-        let mut bench = Bench::up(flags(strategy, 1, 1000), children);
+        let mut bench = Bench::up(flags(strategy, 2, 300_000), Vec::new());
+        bench.ask(Request::StartChild(worker("a")));
+        bench.ask(Request::StartChild(with("b", Restart::Temporary)));
+        bench.trace();
         bench.exit("a", ExitReason::Normal);
-        assert_eq!(bench.trace(), "-c1 -b1 forget(b) +a2 +c2");
+        bench.wait(350);
+        assert_eq!(bench.trace(), "-b1 forget(b) +a2", "and it is up");
+        assert_eq!(bench.which(), "a:up");
     }
+}
+
+/// How a child ends in `do_not_save_child_specs_for_temporary_children`; `None` is on request.
+fn endings() -> [Option<ExitReason>; 4] {
+    [
+        Some(ExitReason::Killed),
+        Some(ExitReason::Normal),
+        Some(crash()),
+        None,
+    ]
 }
 
 #[test]
 fn do_not_save_child_specs_for_temporary_children() {
-    let mut bench = Bench::up(flags(Strategy::OneForOne, 1, 1000), Vec::new());
-    for restart in [Restart::Temporary, Restart::Transient] {
-        let start = || Request::StartChild(with("a", restart));
-        assert_eq!(bench.ask(start()), Some(Reply::Ok));
-        bench.exit("a", ExitReason::Normal);
-        let again = match restart {
-            Restart::Temporary => Some(Reply::Ok),
-            _ => Some(Reply::Error(RequestError::AlreadyPresent)),
-        };
-        assert_eq!(bench.ask(start()), again);
-        bench.ask(Request::TerminateChild("a".into()));
+    for strategy in STRATEGIES {
+        for ending in endings() {
+            for restart in [Restart::Permanent, Restart::Transient, Restart::Temporary] {
+                let mut bench = Bench::up(flags(strategy, 2, 3_600_000), Vec::new());
+                let start = || Request::StartChild(with("a", restart));
+                assert_eq!(bench.ask(start()), Some(Reply::Ok));
+                match &ending {
+                    Some(reason) => bench.exit("a", reason.clone()),
+                    None => drop(bench.ask(Request::TerminateChild("a".into()))),
+                }
+                let clean = ending.as_ref().is_some_and(ExitReason::is_clean);
+                let expected = match restart {
+                    Restart::Temporary => Some(Reply::Ok),
+                    Restart::Transient if clean => error(RequestError::AlreadyPresent),
+                    _ if ending.is_none() => error(RequestError::AlreadyPresent),
+                    _ => error(RequestError::AlreadyStarted),
+                };
+                assert_eq!(
+                    bench.ask(start()),
+                    expected,
+                    "{strategy:?} {restart:?} {ending:?}"
+                );
+                if expected == error(RequestError::AlreadyPresent) {
+                    let revived = bench.ask(Request::RestartChild("a".into()));
+                    assert_eq!(revived, Some(Reply::Ok));
+                }
+            }
+        }
     }
 }
 

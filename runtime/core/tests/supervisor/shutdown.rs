@@ -2,7 +2,7 @@
 
 use synapse_core::exit::ExitReason;
 use synapse_core::spec::{Restart, Shutdown, Strategy};
-use synapse_core::supervisor::{ChildSpec, Event, Request};
+use synapse_core::supervisor::{ChildSpec, Event, Reply, Request};
 use synapse_core::time::Millis;
 
 use crate::bench::{Bench, crash, flags, with, worker, workers};
@@ -20,16 +20,20 @@ fn ending(id: &str, shutdown: Shutdown) -> ChildSpec {
 
 #[test]
 fn sup_stop_infinity() {
-    let mut bench = up(vec![
-        ending("a", Shutdown::Infinity),
-        ChildSpec::supervisor("b"),
-    ]);
-    bench.immortal("a");
+    let supervisor = ChildSpec {
+        shutdown: Shutdown::Infinity,
+        ..ChildSpec::supervisor("a")
+    };
+    let mut bench = up(vec![supervisor, ending("b", Shutdown::Infinity)]);
+    ["a", "b"].iter().for_each(|id| bench.immortal(id));
     bench.send(Event::Stop);
     bench.wait(86_400_000);
-    assert_eq!(bench.trace(), "-b1 -a1");
+    assert_eq!(bench.trace(), "-b1", "no time runs out");
+    bench.exit("b", ExitReason::Shutdown(None));
+    bench.wait(86_400_000);
     bench.exit("a", ExitReason::Shutdown(None));
-    assert_eq!(bench.trace(), "exit(shutdown, Told)");
+    assert!(bench.reports().is_empty(), "both ended as they should");
+    assert!(bench.has_ended());
 }
 
 #[test]
@@ -40,7 +44,19 @@ fn sup_stop_timeout() {
     bench.wait(999);
     assert_eq!(bench.trace(), "-b1");
     bench.wait(1);
-    assert_eq!(bench.trace(), "!b1 -a1 exit(shutdown, Told)");
+    assert_eq!(bench.reports(), ["root shutdown_error: b #1 killed"]);
+    assert!(bench.has_ended(), "`a` ended by itself");
+}
+
+#[test]
+fn a_child_that_obeys_at_the_last_moment_is_not_killed() {
+    let mut bench = up(workers("a b"));
+    bench.immortal("b");
+    bench.send(Event::Stop);
+    bench.wait(999);
+    bench.exit("b", ExitReason::Shutdown(None));
+    bench.wait(10_000);
+    assert_eq!(bench.trace(), "-b1 -a1 exit(shutdown, Told)");
 }
 
 #[test]
@@ -51,12 +67,32 @@ fn sup_stop_brutal_kill() {
 }
 
 #[test]
-fn order_of_children() {
-    let mut bench = Bench::up(flags(Strategy::RestForOne, 3, 5000), workers("a b c d e"));
-    bench.exit("c", crash());
-    assert_eq!(bench.trace(), "-e1 -d1 +c2 +d2 +e2");
+fn sup_stop_manual() {
+    let mut bench = up(vec![
+        ending("a", Shutdown::BrutalKill),
+        worker("b"),
+        worker("c"),
+    ]);
+    bench.stubborn("c");
     bench.send(Event::Stop);
-    assert_eq!(bench.trace(), "-e2 -d2 -c2 -b1 -a1 exit(shutdown, Told)");
+    bench.wait(1000);
+    assert_eq!(bench.trace(), "-c1 !c1 -b1 !a1 exit(shutdown, Told)");
+}
+
+#[test]
+fn order_of_children() {
+    // Ids that are not in alphabetical order.
+    let children = workers("ch7 ch3 ch10 ch2 ch5");
+    let mut bench = Bench::new(flags(Strategy::RestForOne, 2, 3_600_000), children);
+    bench.send(Event::Start);
+    assert_eq!(bench.trace(), "+ch71 +ch31 +ch101 +ch21 +ch51 up");
+    bench.exit("ch10", crash());
+    assert_eq!(bench.trace(), "-ch51 -ch21 +ch102 +ch22 +ch52");
+    bench.send(Event::Stop);
+    assert_eq!(
+        bench.trace(),
+        "-ch52 -ch22 -ch102 -ch31 -ch71 exit(shutdown, Told)"
+    );
 }
 
 #[test]
@@ -76,26 +112,44 @@ fn children_stop_one_by_one_each_by_its_own_rule() {
 
 #[test]
 fn sup_stop_race() {
-    let reasons = [
-        ExitReason::Normal,
-        ExitReason::Shutdown(None),
-        ExitReason::Killed,
-        crash(),
-    ];
-    for reason in reasons {
-        for restart in [Restart::Permanent, Restart::Transient, Restart::Temporary] {
-            let mut bench = up(vec![worker("a"), with("b", restart), worker("c")]);
-            bench.immortal("c");
-            bench.send(Event::Stop);
-            bench.exit("b", reason.clone());
-            bench.exit("c", ExitReason::Shutdown(None));
-            let trace = bench.trace().replace("forget(b) ", "");
+    let mut bench = up(vec![with("first", Restart::Temporary)]);
+    let mut dying = Vec::new();
+    for restart in [Restart::Temporary, Restart::Transient, Restart::Permanent] {
+        for reason in own_reasons() {
+            let id = format!("{restart:?}{}", dying.len());
             assert_eq!(
-                trace, "-c1 -a1 exit(shutdown, Told)",
-                "{restart:?} {reason:?}"
+                bench.ask(Request::StartChild(with(&id, restart))),
+                Some(Reply::Ok)
             );
+            dying.push((id, reason));
         }
     }
+    bench.ask(Request::StartChild(with("last", Restart::Temporary)));
+    bench.trace();
+    bench.immortal("last");
+    bench.send(Event::Stop);
+    assert_eq!(bench.trace(), "-last1");
+    for (id, reason) in dying {
+        bench.exit(&id, reason);
+    }
+    let trace = bench.trace();
+    assert!(!trace.contains('+') && !trace.contains("exit("), "{trace}");
+    bench.exit("last", ExitReason::Shutdown(None));
+    assert!(
+        bench
+            .trace()
+            .ends_with("-first1 forget(first) exit(shutdown, Told)")
+    );
+}
+
+/// Reasons of children that end by themselves, or otherwise than they were told.
+fn own_reasons() -> [ExitReason; 4] {
+    [
+        ExitReason::Normal,
+        ExitReason::Shutdown(None),
+        ExitReason::Shutdown(Some("test".to_owned())),
+        ExitReason::Error("other".to_owned()),
+    ]
 }
 
 #[test]

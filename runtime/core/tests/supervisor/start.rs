@@ -1,7 +1,7 @@
 //! How a supervisor comes up, or does not (the suite's `sup_start_*`).
 
-use synapse_core::spec::{AutoShutdown, Restart, Strategy};
-use synapse_core::supervisor::{ChildSpec, Event, Flags, SpecError, Supervisor};
+use synapse_core::spec::{Restart, Strategy};
+use synapse_core::supervisor::{ChildSpec, Event, Reply, Request};
 
 use crate::bench::{Bench, crash, flags, with, worker, workers};
 
@@ -53,15 +53,28 @@ fn a_child_that_exits_before_it_is_ready_has_failed_to_start() {
 
 #[test]
 fn sup_start_ignore_child() {
+    let mut bench = started(Vec::new(), |bench| bench.ignore("a"));
+    let start = |id| Request::StartChild(worker(id));
+    assert_eq!(bench.ask(start("a")), Some(Reply::Ignored));
+    assert_eq!(bench.ask(start("b")), Some(Reply::Ok));
+    assert_eq!(bench.which(), "b:up a:down");
+    assert_eq!(bench.counts(), [2, 1, 0, 2]);
+}
+
+#[test]
+fn a_child_that_ignores_at_the_first_start_lets_the_next_one_start() {
     let mut bench = started(workers("a b"), |bench| bench.ignore("a"));
     assert_eq!(bench.trace(), "+a1 +b1 up");
+    assert_eq!(bench.which(), "b:up a:down");
 }
 
 #[test]
 fn sup_start_ignore_temporary_child() {
-    let children = vec![with("a", Restart::Temporary), worker("b")];
+    let children = vec![with("a", Restart::Temporary), with("b", Restart::Temporary)];
     let mut bench = started(children, |bench| bench.ignore("a"));
     assert_eq!(bench.trace(), "+a1 forget(a) +b1 up");
+    assert_eq!(bench.which(), "b:up");
+    assert_eq!(bench.counts(), [1, 1, 0, 1]);
 }
 
 #[test]
@@ -136,26 +149,4 @@ fn stale_events_have_no_effect() {
     });
     bench.send(Event::Start);
     assert_eq!(bench.trace(), "");
-}
-
-#[test]
-fn child_specs_that_cannot_be_are_refused() {
-    let check = |auto_shutdown, children| {
-        let flags = Flags {
-            auto_shutdown,
-            ..Flags::default()
-        };
-        Supervisor::new("root", flags, children, 0).map(|_| ())
-    };
-    let significant = |restart| ChildSpec {
-        significant: true,
-        ..with("a", restart)
-    };
-    let bad = Err(SpecError::BadSignificant("a".into()));
-    let (any, never) = (AutoShutdown::AnySignificant, AutoShutdown::Never);
-    assert_eq!(check(any, vec![significant(Restart::Permanent)]), bad);
-    assert_eq!(check(never, vec![significant(Restart::Temporary)]), bad);
-    assert_eq!(check(any, vec![significant(Restart::Transient)]), Ok(()));
-    let twice = Err(SpecError::DuplicateChildName("a".into()));
-    assert_eq!(check(never, workers("a b a")), twice);
 }

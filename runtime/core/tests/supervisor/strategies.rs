@@ -1,9 +1,9 @@
 //! Strategies, intensity, and restarts that fail half-way.
 
 use synapse_core::spec::{Restart, Strategy};
-use synapse_core::supervisor::{Action, ChildState, Event, Reply, Request, RequestError, Token};
+use synapse_core::supervisor::{Action, Counts, Event, Reply, Request, RequestError};
 
-use crate::bench::{Bench, Machine, crash, flags, with, worker, workers};
+use crate::bench::{Bench, crash, error, flags, with, worker, workers};
 
 fn up(strategy: Strategy, intensity: u32, ids: &str) -> Bench {
     Bench::up(flags(strategy, intensity, 3_600_000), workers(ids))
@@ -14,9 +14,11 @@ fn one_for_one() {
     let mut bench = up(Strategy::OneForOne, 2, "a b");
     bench.exit("a", crash());
     assert_eq!(bench.trace(), "+a2");
-    bench.exit("a", crash());
+    assert_eq!(bench.counts(), [2, 2, 0, 2]);
     bench.exit("b", crash());
-    assert_eq!(bench.trace(), "+a3 -a3 exit(shutdown, GaveUp)");
+    assert_eq!(bench.trace(), "+b2");
+    bench.exit("b", crash());
+    assert_eq!(bench.trace(), "-a2 exit(shutdown, GaveUp)");
 }
 
 #[test]
@@ -29,11 +31,17 @@ fn one_for_one_escalation() {
 
 #[test]
 fn one_for_all() {
-    let mut bench = up(Strategy::OneForAll, 1, "a b c");
+    let mut bench = up(Strategy::OneForAll, 2, "a b c");
     bench.exit("b", crash());
-    assert_eq!(bench.trace(), "-c1 -a1 +a2 +b2 +c2");
+    assert_eq!(bench.trace(), "-c1 -a1 +a2 +b2 +c2", "no old one is alive");
+    assert_eq!(
+        (&*bench.which(), bench.counts()),
+        ("c:up b:up a:up", [3, 3, 0, 3])
+    );
+    bench.exit("c", crash());
+    assert_eq!(bench.trace(), "-b2 -a2 +a3 +b3 +c3");
     bench.exit("a", crash());
-    assert_eq!(bench.trace(), "-c2 -b2 exit(shutdown, GaveUp)");
+    assert_eq!(bench.trace(), "-c3 -b3 exit(shutdown, GaveUp)");
 }
 
 #[test]
@@ -57,11 +65,17 @@ fn one_for_all_other_child_fails_restart() {
 
 #[test]
 fn rest_for_one() {
-    let mut bench = up(Strategy::RestForOne, 1, "a b c");
+    let mut bench = up(Strategy::RestForOne, 2, "a b c");
     bench.exit("b", crash());
     assert_eq!(bench.trace(), "-c1 +b2 +c2");
+    assert_eq!(
+        (&*bench.which(), bench.counts()),
+        ("c:up b:up a:up", [3, 3, 0, 3])
+    );
     bench.exit("c", crash());
-    assert_eq!(bench.trace(), "-b2 -a1 exit(shutdown, GaveUp)");
+    assert_eq!(bench.trace(), "+c3");
+    bench.exit("b", crash());
+    assert_eq!(bench.trace(), "-c3 -a1 exit(shutdown, GaveUp)");
 }
 
 #[test]
@@ -153,48 +167,56 @@ fn a_restart_that_answers_ignore_leaves_the_child_down() {
     );
 }
 
-fn error(error: RequestError) -> Option<Reply> {
-    Some(Reply::Error(error))
-}
-
 /// A supervisor whose child `b` is being restarted for ever, stopped between two attempts.
 fn looping(strategy: Strategy) -> Bench {
     let mut bench = up(strategy, 1000, "a b c");
-    bench.fail("b", u32::MAX);
-    let event = bench.exited("b", crash());
-    bench.step(event);
-    for _ in 0..20 {
-        if state_of(&bench, "b") == ChildState::Restarting {
-            bench.log.clear();
-            return bench;
-        }
-        bench.deliver();
-    }
-    panic!("no restart loop");
+    bench.loop_restarts("b", crash());
+    bench
+}
+
+/// Everything that may be asked while `b` is between two attempts; ends the loop, and begins
+/// another one.
+fn check_requests_in_a_loop(bench: &mut Bench, which: &str, counts: [usize; 4]) {
+    let restarting = Reply::Error(RequestError::Restarting);
+    let b = || "b".into();
+    let start = Request::StartChild(worker("b"));
+    let present = Reply::Error(RequestError::AlreadyPresent);
+    assert_eq!(bench.ask_now(start), present);
+    assert_eq!(bench.ask_now(Request::RestartChild(b())), restarting);
+    assert_eq!(bench.ask_now(Request::DeleteChild(b())), restarting);
+    let listed = bench.ask_now(Request::WhichChildren);
+    let Reply::Children(children) = listed else {
+        panic!("{listed:?}");
+    };
+    let lines = children
+        .iter()
+        .map(|child| format!("{}:{:?}", child.id, child.state));
+    assert_eq!(lines.collect::<Vec<_>>().join(" ").to_lowercase(), which);
+    let [specs, active, supervisors, workers] = counts;
+    let expected = Counts {
+        specs,
+        active,
+        supervisors,
+        workers,
+    };
+    assert_eq!(
+        bench.ask_now(Request::CountChildren),
+        Reply::Counts(expected)
+    );
+    assert_eq!(bench.ask_now(Request::TerminateChild(b())), Reply::Ok);
+    bench.settle();
+    assert_eq!(bench.trace(), "", "the loop is over");
+    let which = which.replace("restarting", "down");
+    assert_eq!(bench.which(), which);
+    bench.fail("b", 0);
+    assert_eq!(bench.ask(Request::RestartChild(b())), Some(Reply::Ok));
+    bench.loop_restarts("b", crash());
 }
 
 #[test]
 fn hanging_restart_loop() {
     let mut bench = looping(Strategy::OneForOne);
-    assert_eq!(state_of(&bench, "b"), ChildState::Restarting);
-    let token = Token(77);
-    bench.step(Event::Request {
-        token,
-        request: Request::RestartChild("b".into()),
-    });
-    assert_eq!(
-        bench.replies.get(&token),
-        error(RequestError::Restarting).as_ref()
-    );
-    let token = Token(78);
-    bench.step(Event::Request {
-        token,
-        request: Request::TerminateChild("b".into()),
-    });
-    assert_eq!(bench.replies.get(&token), Some(&Reply::Ok));
-    bench.settle();
-    assert_eq!(bench.trace(), "");
-    assert_eq!(state_of(&bench, "b"), ChildState::Down);
+    check_requests_in_a_loop(&mut bench, "c:up b:restarting a:up", [3, 2, 0, 3]);
     bench.send(Event::Stop);
     assert_eq!(bench.trace(), "-c1 -a1 exit(shutdown, Told)");
 }
@@ -202,19 +224,9 @@ fn hanging_restart_loop() {
 #[test]
 fn hanging_restart_loop_rest_for_one() {
     let mut bench = looping(Strategy::RestForOne);
-    let states = ["a", "b", "c"].map(|id| state_of(&bench, id));
-    assert_eq!(
-        states,
-        [ChildState::Up, ChildState::Restarting, ChildState::Down]
-    );
-    let token = Token(78);
-    bench.step(Event::Request {
-        token,
-        request: Request::TerminateChild("b".into()),
-    });
-    bench.settle();
-    let states = ["a", "b", "c"].map(|id| state_of(&bench, id));
-    assert_eq!(states, [ChildState::Up, ChildState::Down, ChildState::Down]);
+    check_requests_in_a_loop(&mut bench, "c:down b:restarting a:up", [3, 1, 0, 3]);
+    bench.send(Event::Stop);
+    assert_eq!(bench.trace(), "-a1 exit(shutdown, Told)");
 }
 
 #[test]
@@ -231,17 +243,6 @@ fn stop_in_the_middle_of_a_restart_loop() {
             "{strategy:?}"
         );
     }
-}
-
-fn state_of(bench: &Bench, id: &str) -> ChildState {
-    let Machine::Static(machine) = &bench.machine else {
-        panic!("not static")
-    };
-    machine
-        .children()
-        .find(|child| child.id.as_str() == id)
-        .unwrap()
-        .state
 }
 
 #[test]
