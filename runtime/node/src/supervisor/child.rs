@@ -47,3 +47,13 @@ pub trait ChildHandle: Send + 'static {
         None
     }
 }
+
+/// The handle of a child that never began; its `events` tell of that.
+#[derive(Debug)]
+pub(super) struct Absent;
+
+impl ChildHandle for Absent {
+    fn stop(&mut self, _within: Option<Duration>) {}
+
+    fn kill(&mut self) {}
+}

@@ -1,6 +1,8 @@
 //! What the actor holds, and how it does what core says.
 
+use std::any::Any;
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +13,7 @@ use synapse_core::supervisor::{Action, ChildId, Event, Reply, Token};
 
 use crate::clock::Clock;
 use crate::supervisor::actor::StartArguments;
+use crate::supervisor::child::Absent;
 use crate::supervisor::decider::Decider;
 use crate::supervisor::timers::Timers;
 use crate::supervisor::{
@@ -200,7 +203,16 @@ impl State {
     fn begin(&mut self, myself: &ActorRef<SupervisorMessage>, start: ChildStart) {
         let (child, incarnation) = (start.child.clone(), start.incarnation);
         let events = ChildEvents::new(myself.clone(), child.clone(), incarnation);
-        let handle = self.factory.start(start, events);
+        // A factory that panics has not started the child (OTP: an exception is an error): its
+        // events are dropped, and so the supervisor hears that the child vanished.
+        let begun = catch_unwind(AssertUnwindSafe(|| self.factory.start(start, events)));
+        let (handle, panic) = match begun {
+            Ok(handle) => (handle, None),
+            Err(panic) => (
+                Box::new(Absent) as Box<dyn ChildHandle>,
+                Some(text_of(panic.as_ref())),
+            ),
+        };
         if let Some(actor) = handle.actor() {
             self.linked.insert(actor, child.clone());
         }
@@ -210,7 +222,7 @@ impl State {
                 incarnation,
                 handle,
                 killed: false,
-                panic: None,
+                panic,
             },
         );
     }
@@ -293,6 +305,13 @@ impl State {
             children: self.core.children(),
         }
     }
+}
+
+/// What `panic!` was given.
+fn text_of(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "panicked".to_owned())
 }
 
 fn vanished(live: Live) -> ExitReason {

@@ -12,6 +12,7 @@ use synapse_core::spec::{AgentSpec, ChildRef, SupervisorSpec, TreeSpec};
 use synapse_core::supervisor::{ChildId, ChildKind, ChildSpec, Flags};
 use tokio::sync::mpsc;
 
+use crate::supervisor::child::Absent;
 use crate::supervisor::{
     AgentSupervisor, ChildEvents, ChildFactory, ChildHandle, ChildReport, ChildStart, SpawnError,
     SupervisorEvent, SupervisorHandle, SupervisorObserver, SupervisorSettings,
@@ -251,15 +252,6 @@ impl ChildFactory for Children {
             events,
         )
     }
-}
-
-/// Nothing was begun.
-struct Absent;
-
-impl ChildHandle for Absent {
-    fn stop(&mut self, _within: Option<std::time::Duration>) {}
-
-    fn kill(&mut self) {}
 }
 
 /// Keeps the address of one supervisor current, and passes everything on.

@@ -10,13 +10,11 @@ use synapse_core::time::Millis;
 use synapse_node::supervisor::{AgentSupervisor, ChildEvents, ChildReport};
 use tokio::time::{Instant, timeout};
 
-use crate::children::{Manners, PATIENCE, QUICK, Stage, crash, flags, spawn, worker};
+use crate::children::{
+    HANGS, Manners, PATIENCE, QUICK, STUBBORN, Stage, crash, flags, spawn, worker,
+};
 
 const ONE: Strategy = Strategy::OneForOne;
-const HANGS: Manners = Manners {
-    start: None,
-    ..QUICK
-};
 
 fn workers(ids: &str) -> Vec<ChildSpec> {
     ids.split(' ').map(worker).collect()
@@ -110,13 +108,7 @@ async fn a_crash_restarts_and_too_many_end_the_supervisor() {
 #[tokio::test(start_paused = true)]
 async fn a_stubborn_child_is_killed_at_its_deadline() {
     let stage = Stage::default();
-    stage.manners(
-        "b",
-        Manners {
-            stop: None,
-            ..QUICK
-        },
-    );
+    stage.manners("b", STUBBORN);
     let shutdown = Shutdown::Timeout(Millis(700));
     let children = vec![
         worker("a"),
@@ -242,15 +234,7 @@ async fn requests_are_answered_when_they_are_done() {
 #[tokio::test(start_paused = true)]
 async fn a_kill_takes_all_children_at_once() {
     let stage = Stage::default();
-    ["a", "b"].iter().for_each(|id| {
-        stage.manners(
-            id,
-            Manners {
-                stop: None,
-                ..QUICK
-            },
-        )
-    });
+    ["a", "b"].iter().for_each(|id| stage.manners(id, STUBBORN));
     let (supervisor, mut reports) = spawn(&stage, flags(ONE, 1), workers("a b"));
     stage.until("up(root)").await;
     supervisor.kill();
@@ -271,15 +255,10 @@ async fn when_the_supervisors_actor_dies_its_children_die_and_its_parent_hears()
     let stage = Stage::default();
     let (supervisor, mut reports) = spawn(&stage, flags(ONE, 1), workers("a b"));
     stage.until("up(root)").await;
-    stage.manners(
-        "c",
-        Manners {
-            panics_supervisor: true,
-            ..QUICK
-        },
-    );
-    let reply = supervisor.request(Request::StartChild(worker("c"))).await;
-    assert_eq!(reply, Reply::Error(RequestError::ShuttingDown));
+    stage.manners("c", HANGS);
+    let waiting = supervisor.request(Request::StartChild(worker("c")));
+    supervisor.crash();
+    assert_eq!(waiting.await, Reply::Error(RequestError::ShuttingDown));
     assert_eq!(reports.recv().await, Some(ChildReport::Started));
     assert_eq!(reports.recv().await, Some(ChildReport::Vanished));
     stage.until("-a1(killed)").await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, ActorRuntime};
 use synapse_core::exit::ExitReason;
 use synapse_core::spec::Strategy;
-use synapse_core::supervisor::{ChildSpec, Flags, StartError};
+use synapse_core::supervisor::{ChildSpec, DynamicFlags, Flags, StartError};
 use synapse_core::time::Millis;
 use synapse_node::supervisor::{
     AgentSupervisor, ChildEvents, ChildFactory, ChildHandle, ChildReport, ChildStart,
@@ -27,18 +27,45 @@ pub(crate) struct Manners {
     pub(crate) stop: Option<Duration>,
     /// Its starts fail from this attempt on.
     pub(crate) fails_from: Option<u64>,
-    /// The supervisor's own actor panics when it starts it.
-    pub(crate) panics_supervisor: bool,
+    /// Its factory panics when it shall start it.
+    pub(crate) panics_at_start: bool,
+    /// It crashes as soon as it is ready.
+    pub(crate) crashes: bool,
+    /// Its starts answer `ignore`.
+    pub(crate) ignores: bool,
     /// It is a ractor actor linked to its supervisor, which panics when told to exit.
     pub(crate) is_actor: bool,
+    /// It is a ractor actor that unlinks itself at once, and obeys nobody.
+    pub(crate) unlinks: bool,
+}
+
+/// What stands below a child that is a supervisor.
+#[derive(Clone, Debug)]
+pub(crate) enum Below {
+    Static(Flags, Vec<ChildSpec>),
+    Dynamic(DynamicFlags),
 }
 
 pub(crate) const QUICK: Manners = Manners {
     start: Some(Duration::ZERO),
     stop: Some(Duration::ZERO),
     fails_from: None,
-    panics_supervisor: false,
+    panics_at_start: false,
+    crashes: false,
+    ignores: false,
     is_actor: false,
+    unlinks: false,
+};
+
+pub(crate) const HANGS: Manners = Manners {
+    start: None,
+    ..QUICK
+};
+
+/// It obeys only a kill.
+pub(crate) const STUBBORN: Manners = Manners {
+    stop: None,
+    ..QUICK
 };
 
 /// A stage: makes children, hears supervisors, and writes down what they do.
@@ -48,6 +75,8 @@ pub(crate) struct Stage(Arc<Inner>);
 #[derive(Default)]
 struct Inner {
     manners: Mutex<HashMap<String, Manners>>,
+    below: Mutex<HashMap<String, Below>>,
+    supervisors: Mutex<HashMap<String, SupervisorHandle>>,
     trace: Mutex<Vec<String>>,
     changed: Notify,
     lines: Mutex<HashMap<String, mpsc::UnboundedSender<Order>>>,
@@ -70,9 +99,29 @@ impl Stage {
             .insert(child.to_owned(), manners);
     }
 
+    /// The child of this name is a supervisor, at `root/NAME`.
+    pub(crate) fn nest(&self, child: &str, below: Below) {
+        let mut supervisors = self.0.below.lock().unwrap();
+        supervisors.insert(child.to_owned(), below);
+    }
+
+    /// The latest life of a nested supervisor.
+    pub(crate) fn supervisor(&self, child: &str) -> SupervisorHandle {
+        self.0.supervisors.lock().unwrap()[child].clone()
+    }
+
     /// The child ends by itself.
     pub(crate) fn exit(&self, child: &str, reason: ExitReason) {
         self.order(child, Order::Exit(reason));
+    }
+
+    /// The child ends by itself, if it is there.
+    pub(crate) fn try_exit(&self, child: &str, reason: ExitReason) {
+        let lines = self.0.lines.lock().unwrap();
+        if let Some(line) = lines.get(child) {
+            // An error means that it is gone.
+            drop(line.send(Order::Exit(reason)));
+        }
     }
 
     /// The child's task loses its line without a word.
@@ -134,7 +183,7 @@ impl Stage {
             .get(name)
             .copied()
             .unwrap_or(QUICK);
-        assert!(!manners.panics_supervisor, "as the test wants");
+        assert!(!manners.panics_at_start, "as the test wants");
         let (sender, orders) = mpsc::unbounded_channel();
         self.0
             .lines
@@ -149,7 +198,9 @@ impl Stage {
             orders,
         };
         let mut actor = None;
-        if manners.is_actor {
+        if manners.ignores {
+            events.ignored();
+        } else if manners.is_actor || manners.unlinks {
             let supervisor = events.supervisor().unwrap();
             let body = (child, events);
             let spawned = ActorRuntime::spawn_linked_instant(None, Nervous, body, supervisor);
@@ -166,9 +217,39 @@ impl Stage {
     }
 }
 
+impl Stage {
+    fn begin_supervisor(&self, name: &str, below: Below, up: ChildEvents) -> SupervisorHandle {
+        let path = format!("root/{name}");
+        let (factory, observer) = (Arc::new(self.clone()), Arc::new(self.clone()));
+        let spawned = match below {
+            Below::Static(flags, children) => {
+                let settings = SupervisorSettings {
+                    path,
+                    flags,
+                    children,
+                    seed: 1,
+                };
+                AgentSupervisor::spawn(settings, factory, observer, up)
+            }
+            Below::Dynamic(flags) => {
+                AgentSupervisor::spawn_dynamic(path, flags, 1, factory, observer, up)
+            }
+        };
+        let handle = spawned.unwrap();
+        let mut supervisors = self.0.supervisors.lock().unwrap();
+        supervisors.insert(name.to_owned(), handle.clone());
+        handle
+    }
+}
+
 impl ChildFactory for Stage {
     fn start(&self, start: ChildStart, events: ChildEvents) -> Box<dyn ChildHandle> {
-        Box::new(self.begin(start.child.as_str(), &start, events))
+        let name = start.child.as_str();
+        let below = self.0.below.lock().unwrap().get(name).cloned();
+        match below {
+            Some(below) => self.begin_supervisor(name, below, events).into_child(),
+            None => Box::new(self.begin(name, &start, events)),
+        }
     }
 }
 
@@ -220,6 +301,7 @@ impl Child {
         }
         let order = match early {
             Some(order) => Some(order),
+            None if self.manners.crashes => Some(Order::Exit(crash())),
             None => self.orders.recv().await,
         };
         let reason = self.obey(order).await;
@@ -281,9 +363,12 @@ impl Actor for Nervous {
 
     async fn pre_start(
         &self,
-        _myself: ActorRef<()>,
+        myself: ActorRef<()>,
         (child, events): (Child, ChildEvents),
     ) -> Result<Self::State, ActorProcessingErr> {
+        if child.manners.unlinks {
+            myself.unlink(events.supervisor().unwrap());
+        }
         child.stage.write(format!("+{}", child.label));
         events.started();
         Ok((child, events))
@@ -291,13 +376,19 @@ impl Actor for Nervous {
 
     async fn handle(
         &self,
-        _myself: ActorRef<()>,
+        myself: ActorRef<()>,
         (): (),
         (child, _events): &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
-        match child.orders.recv().await {
-            Some(Order::Exit(_)) => panic!("oh no"),
-            _ => Ok(()),
+        loop {
+            match child.orders.recv().await {
+                Some(Order::Exit(_)) => panic!("oh no"),
+                Some(Order::Stop) if child.manners.unlinks => {}
+                _ => {
+                    myself.stop(None);
+                    return Ok(());
+                }
+            }
         }
     }
 }

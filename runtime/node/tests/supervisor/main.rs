@@ -8,4 +8,9 @@
 
 mod alone;
 mod children;
+mod elixir;
+mod names;
+mod otp;
+mod promptness;
+mod stops;
 mod tree;

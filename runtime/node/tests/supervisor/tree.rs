@@ -140,14 +140,14 @@ fn spec(replicas: usize) -> TreeSpec {
     }
 }
 
-struct Planted {
-    stage: Stage,
-    tree: SupervisionTree,
-    root: SupervisorHandle,
-    reports: UnboundedReceiver<ChildReport>,
+pub(crate) struct Planted {
+    pub(crate) stage: Stage,
+    pub(crate) tree: SupervisionTree,
+    pub(crate) root: SupervisorHandle,
+    pub(crate) reports: UnboundedReceiver<ChildReport>,
 }
 
-async fn plant(replicas: usize) -> Planted {
+pub(crate) async fn plant(replicas: usize) -> Planted {
     let stage = Stage::default();
     let agents = Agents {
         stage: stage.clone(),
