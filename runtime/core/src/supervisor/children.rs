@@ -97,33 +97,29 @@ impl Children {
         let Some(life) = self.set_life(key, Life::Down) else {
             return;
         };
-        if let Some(child) = self.by_key.get_mut(&key.0) {
-            let kind = spec.kind;
+        if let Some(child) = self.get_mut(key) {
+            let now = spec.kind;
             let before = std::mem::replace(&mut child.spec, spec);
             self.count_spec(before.kind, -1);
-            self.count_spec(kind, 1);
+            self.count_spec(now, 1);
         }
         self.set_life(key, life);
     }
 
-    /// Puts the children with these ids first, in this order, and the others behind them. Says
-    /// where each one stands now.
+    /// Puts the children with these ids first, in this order, and the others behind them. The
+    /// key that each had, and the one that it has now.
     pub(super) fn reorder(&mut self, ids: &[ChildId]) -> HashMap<Key, Key> {
-        let keys: Vec<Key> = ids.iter().filter_map(|id| self.find(id)).collect();
-        let named: HashSet<Key> = keys.iter().copied().collect();
-        let others = self.by_key.keys().map(|key| Key(*key));
-        let others: Vec<Key> = others.filter(|key| !named.contains(key)).collect();
-        let mut places = HashMap::new();
-        for key in keys.into_iter().chain(others) {
-            if let Some(child) = self.by_key.remove(&key.0) {
-                let place = Key(self.next);
-                self.next += 1;
-                self.by_id.insert(child.spec.id.clone(), place);
-                self.by_key.insert(place.0, child);
-                places.insert(key, place);
-            }
-        }
-        places
+        let named: Vec<Key> = ids.iter().filter_map(|id| self.find(id)).collect();
+        let first: HashSet<Key> = named.iter().copied().collect();
+        let all = self.by_place.iter();
+        let all = all.map(|(place, slot)| Key {
+            place: *place,
+            slot: *slot,
+        });
+        let others: Vec<Key> = all.filter(|key| !first.contains(key)).collect();
+        let keys = named.into_iter().chain(others);
+        keys.filter_map(|key| Some((key, self.move_to_end(key)?)))
+            .collect()
     }
 
     pub(super) fn len(&self) -> usize {

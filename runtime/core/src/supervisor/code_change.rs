@@ -52,10 +52,14 @@ impl Supervisor {
 
     fn set_flags(&mut self, flags: Flags) {
         self.roster.intensity.set(flags.intensity, flags.period);
-        for child in self.roster.children.iter_mut(Key::FIRST) {
-            match (&mut child.budget, flags.budget()) {
-                (Some(kept), Some(_)) => kept.set(flags.intensity, flags.period),
-                (slot, fresh) => *slot = fresh,
+        let mut at = Key::FIRST;
+        while let Some((key, _)) = self.roster.children.at_or_after(at) {
+            at = key.next();
+            let child = self.roster.children.get_mut(key);
+            match (child.map(|child| &mut child.budget), flags.budget()) {
+                (Some(Some(kept)), Some(_)) => kept.set(flags.intensity, flags.period),
+                (Some(slot), fresh) => *slot = fresh,
+                (None, _) => {}
             }
         }
         self.flags = flags;

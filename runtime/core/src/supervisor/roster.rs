@@ -318,13 +318,16 @@ impl Roster {
         }));
     }
 
-    /// Puts the children with these ids first, in this order.
+    /// Puts the children with these ids first, in this order, with all that is known of each.
     pub(super) fn reorder(&mut self, ids: &[ChildId]) {
         let places = self.children.reorder(ids);
+        let place = |key: Key| places.get(&key).copied().unwrap_or(key);
         for key in self.timers.values_mut() {
-            if let Some(place) = places.get(key) {
-                *key = *place;
-            }
+            *key = place(*key);
+        }
+        for waiters in [&mut self.up_waiters, &mut self.down_waiters] {
+            let moved = std::mem::take(waiters).into_iter();
+            *waiters = moved.map(|(key, tokens)| (place(key), tokens)).collect();
         }
     }
 
