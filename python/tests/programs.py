@@ -16,6 +16,7 @@ from typing import Any, Literal, cast
 
 from synapse_agent.context import Context
 from synapse_agent.frame import encode
+from synapse_agent.gate_selector import LOOK_S
 from synapse_agent.stdio import claimed
 
 LEFT: list[str] = []
@@ -256,6 +257,12 @@ async def in_a_task(prompt: str) -> bool:
         return current is not None and not current.done()
 
 
+async def shows_its_task(prompt: str) -> str:
+    if prompt == "suspends":
+        await asyncio.sleep(0)
+    return str(asyncio.current_task())
+
+
 async def cancelled_when_new(prompt: str) -> str:
     """Runs 1 and 2 end in one turn of the loop. The next begins 3 and 4, and ends with a cancel of
     4 in the pipe, which is read before any task takes its first step.
@@ -277,6 +284,7 @@ let_go = asyncio.Event()
 def say_to_itself(data: bytes) -> None:
     with open(f"/proc/self/fd/{claimed().read}", "wb", buffering=0) as pipe:
         pipe.write(data)
+    time.sleep(2 * LOOK_S)  # else the loop, which has work, would not look at the pipe yet
 
 
 async def cancels_itself(prompt: str) -> str:

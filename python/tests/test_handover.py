@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from synapse_agent.sentinel import LOOP_TICK_S, TICK_S
 from wire import Agent, call, frame
 
 HERE = Path(__file__).parent
@@ -14,10 +15,16 @@ RUNS = 300
 
 
 @pytest.mark.parametrize(
-    ("entry", "concurrency"), [("busy", 1), ("spins", 1), ("blocks", 4), ("busy", 4)]
+    ("entry", "concurrency", "tick"),
+    [
+        ("busy", 1, TICK_S),
+        ("spins", 1, TICK_S),
+        ("blocks", 4, LOOP_TICK_S),
+        ("busy", 4, LOOP_TICK_S),
+    ],
 )
 def test_every_call_is_answered_once_while_the_pipe_changes_hands(
-    entry: str, concurrency: int
+    entry: str, concurrency: int, tick: float
 ) -> None:
     chance = random.Random(concurrency)
     with Agent.started(HERE, f"programs:{entry}", concurrency=concurrency) as agent:
@@ -25,7 +32,7 @@ def test_every_call_is_answered_once_while_the_pipe_changes_hands(
         for _ in range(RUNS // 10):
             for _ in range(10):
                 sent += 1
-                seconds = chance.choice(["0", "0.001", "0.004", "0.006", "0.012"])
+                seconds = str(tick * chance.choice([0, 0.25, 1, 1.5, 3]))
                 # A long prompt now and then, so that frames are torn between the two readers.
                 padding = " " * chance.choice([0, 0, 0, 100_000])
                 agent.send(call(sent, seconds + padding, prefetched=sent > concurrency))

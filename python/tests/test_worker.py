@@ -466,6 +466,13 @@ def test_first_step_of_a_run_is_in_a_task(start: Start) -> None:
     assert [agent.ask("x", run).output for run in (1, 2, 3)] == [True] * 3
 
 
+def test_a_runs_task_shows_its_run(start: Start) -> None:
+    agent = start("shows_its_task", concurrency=2)
+    agent.send(call(7, "suspends"), call(8, "suspends"), call(9, "does not", prefetched=True))
+    for run in (7, 8, 9):
+        assert agent.answer(run).output.endswith(f" of run {run}>")
+
+
 @pytest.mark.parametrize("entry", ["greeter", "make_greeter", "Greeter"])
 def test_callable_objects_and_their_factories_are_agents(start: Start, entry: str) -> None:
     assert start(entry).ask("you").output == "hello you"

@@ -25,11 +25,15 @@ from .frame import Cancel, Ping, encode
 from .inlet import Inlet
 from .outlet import Outlet
 
-__all__ = ["Gate", "resident_bytes"]
+__all__ = ["LOOP_TICK_S", "TICK_S", "Gate", "resident_bytes"]
 
 TICK_S: Final = 0.004
 """Seconds between two looks at a thread that runs user code: a cancel reaches blocking code in
 about two ticks, and the looks cost a busy agent less than half a per cent."""
+
+LOOP_TICK_S: Final = 0.02
+"""The same for a loop, which is at the pipe itself between the steps of its tasks: only code that
+blocks the loop has need of the sentinel, and a run of some milliseconds is seldom looked at."""
 
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 
@@ -57,6 +61,7 @@ class Gate:
         "steps",
         "take_cancel",
         "taken",
+        "tick_s",
     )  # fmt: skip
 
     def __init__(
@@ -71,6 +76,8 @@ class Gate:
         self.take_cancel = take_cancel
         self.pending: deque[Any] = deque()
         """Frames that the sentinel read and the owner has yet to take, in order."""
+        self.tick_s = TICK_S
+        """Seconds between two looks of the sentinel."""
         self.serial = 0
         self.steps = 0
         """Counts signs of life within one absence (chunks written), for the lag."""
@@ -129,7 +136,7 @@ class Gate:
         """Look at each tick until nothing has happened in one."""
         while True:
             serial = self.serial
-            time.sleep(TICK_S)
+            time.sleep(self.tick_s)
             if self.serial == serial:
                 if not self.away:
                     return
@@ -146,7 +153,7 @@ class Gate:
 
     def _serve(self, serial: int) -> None:
         """Read in the owner's stead until it is back."""
-        self.seen_at = time.monotonic() - TICK_S
+        self.seen_at = time.monotonic() - self.tick_s
         self.seen_steps = self.steps
         if self.on_takeover is not None:
             self.on_takeover()

@@ -14,7 +14,7 @@ import contextvars
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any
 
-__all__ = ["CURRENT_RUN", "Slot"]
+__all__ = ["CURRENT_RUN", "RunNumber", "RunTask", "Slot"]
 
 
 class RunNumber:
@@ -31,6 +31,30 @@ CURRENT_RUN: contextvars.ContextVar[RunNumber | None] = contextvars.ContextVar(
     "synapse_agent_run", default=None
 )
 """The run that code executes for, also in tasks and threads that it started with its context."""
+
+
+class RunTask(asyncio.Task[None]):
+    """A task that shows itself as the run that it executes.
+
+    anyio puts the text of the task into the reason of every cancel of a scope, and pydantic-ai's
+    graph cancels one at each step: asyncio's own text, with its coroutine, line and callbacks,
+    costs more than the worker's whole part of a call.
+    """
+
+    def __init__(
+        self,
+        work: Coroutine[Any, Any, None],
+        loop: asyncio.AbstractEventLoop,
+        context: contextvars.Context,
+        current: RunNumber,
+    ) -> None:
+        """Start in the loop's next turn."""
+        super().__init__(work, loop=loop, context=context)
+        self._current = current
+
+    def __repr__(self) -> str:
+        """Show the run, 0 between runs."""
+        return f"<{self.get_name()} of run {self._current.run}>"
 
 
 class Slot:
@@ -61,7 +85,7 @@ class Slot:
         self._current = RunNumber(0)
         self._context = contextvars.copy_context()
         self._context.run(CURRENT_RUN.set, self._current)
-        self.task = loop.create_task(self._live(), context=self._context)
+        self.task = RunTask(self._live(), loop, self._context, self._current)
 
     def execute(self, run: int, work: Coroutine[Any, Any, None]) -> None:
         """Step into the work at once. Only where no task is being stepped, and once per parking."""

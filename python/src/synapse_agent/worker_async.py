@@ -22,9 +22,9 @@ from .logs import LogSender, capture_logging
 from .loop_outlet import LoopOutlet
 from .loop_port import LoopPort, Surroundings
 from .program import SuspendingProgram
-from .sentinel import Gate, resident_bytes
+from .sentinel import LOOP_TICK_S, Gate, resident_bytes
 from .session import Session, fault_frame
-from .slot import CURRENT_RUN, RunNumber, Slot
+from .slot import CURRENT_RUN, RunNumber, RunTask, Slot
 
 __all__ = ["SuspendingWorker", "serve_suspending"]
 
@@ -46,6 +46,7 @@ def serve_suspending(
     outlet = LoopOutlet(gate.outlet.descriptor, loop)
     logs.outlet = gate.outlet = outlet
     gate.on_takeover = outlet.flush
+    gate.tick_s = LOOP_TICK_S
     os.set_blocking(gate.inlet.descriptor, False)
     os.set_blocking(outlet.descriptor, False)
     worker = SuspendingWorker(program, session, Surroundings(loop, gate, outlet, logs))
@@ -181,8 +182,9 @@ class SuspendingWorker:
             spare.execute(port.run, self._execute(port))
             return
         context = contextvars.copy_context()
-        context.run(CURRENT_RUN.set, RunNumber(port.run))
-        self._loop.create_task(self._execute_anew(port), context=context)
+        current = RunNumber(port.run)
+        context.run(CURRENT_RUN.set, current)
+        RunTask(self._execute_anew(port), self._loop, context, current)
 
     def _grow(self) -> None:
         """Have a parked task ready for the next run."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 import pytest
+import sniffio
 from pydantic import BaseModel
 from pydantic_ai import Agent
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, TextPart
@@ -40,6 +42,26 @@ def test_every_mode_answers(mode: Mode) -> None:
         "input_tokens": 5,
         "output_tokens": 7,
     }
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_anyio_is_told_that_asyncio_runs_in_the_agents_thread_alone(mode: Mode) -> None:
+    said: list[str | None] = []
+
+    async def respond(_messages: list[ModelMessage], _info: AgentInfo) -> ModelResponse:
+        said.append(sniffio.thread_local.name)
+        other = threading.Thread(target=lambda: said.append(sniffio.thread_local.name))
+        other.start()
+        other.join()
+        return ModelResponse(parts=[TextPart("ok")])
+
+    async def stream(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[str]:
+        await respond(messages, info)
+        yield "ok"
+
+    agent = Agent(FunctionModel(respond, stream_function=stream))
+    drive(agent, call("x"), configuration=Configuration(mode=mode))
+    assert [*said, sniffio.thread_local.name] == ["asyncio", None, None]
 
 
 def test_a_streamed_answer_comes_in_pieces_the_first_included() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic_ai import AgentRunResult, CancellationToken
 from pydantic_ai.models import Model
@@ -27,6 +27,7 @@ from ..program import (
     RunPort,
     RunView,
 )
+from .async_library import asyncio_said
 from .declaration import current_port, unwrapped
 from .deps import Deps
 from .describe import manifest_of, mode_of
@@ -38,6 +39,9 @@ from .models import AnyAgent, Models, layered_settings
 from .owner import Owner
 
 __all__ = ["program_of"]
+
+_AS_IT_IS: Final = nullcontext()
+"""Around a run whose agent keeps its own instructions."""
 
 
 def program_of(agent: AnyAgent, configuration: Configuration, *, kind: Kind) -> Program:
@@ -59,6 +63,7 @@ class _Execution:
         self.model = _configured_model(agent, configuration, self.models)
         self.deps = Deps(agent.deps_type, configuration, _factory(configuration))
         self._limits = limits_of(configuration.usage_limits, "agent")
+        self._standing: dict[str, Any] = {}
         # A declared agent has the configuration's instructions already; only a call overrides them.
         self._instructions = configuration.instructions if kind == "pydantic_ai" else None
         model = self.model or agent.model
@@ -69,50 +74,62 @@ class _Execution:
 
     async def open(self, stack: AsyncExitStack) -> None:
         """Enter what lives as long as the incarnation: clients, MCP servers, kept deps."""
+        stack.enter_context(asyncio_said())
         if self.model is not None:
             await stack.enter_async_context(self.model)
         await stack.enter_async_context(self.agent)
         await self.deps.open(stack)
+        self._standing = self._layered(self.model, None, None)
 
     def arguments(self, call: Call, run: RunView, usage: RunUsage) -> dict[str, Any]:
         """The keyword arguments of a run, all but its deps."""
+        left = run.remaining()
+        if left is not None and left <= 0:
+            raise Fault("runtime", "deadline_exceeded", "the deadline passed before the run began")
         token = CancellationToken()
         run.on_cancel(lambda _: token.cancel())
-        model = self.models.named(call.model) if call.model else self.model
-        settings = layered_settings(
-            self.agent, model or self.agent.model, self.configuration.model_settings, call.settings
-        )
-        arguments: dict[str, Any] = {
-            "message_history": read(call.history),
-            "model": model,
-            "model_settings": settings,
-            "usage_limits": tightened(self._limits, limits_of(call.limits, "caller")),
-            "usage": usage,
-            "cancellation_token": token,
-        }
-        left = run.remaining()
+        arguments = self._arguments_of(call)
+        arguments["usage"] = usage
+        arguments["cancellation_token"] = token
         if left is not None:
-            if left <= 0:
-                raise Fault(
-                    "runtime", "deadline_exceeded", "the deadline passed before the run began"
-                )
             arguments["timeout"] = left
+        if call.history:
+            arguments["message_history"] = read(call.history)
         return arguments
+
+    def _arguments_of(self, call: Call) -> dict[str, Any]:
+        """What the configuration says, with what the call says laid over it."""
+        if call.model is None and call.settings is None and call.limits is None:
+            return self._standing.copy()
+        model = self.models.named(call.model) if call.model else self.model
+        return self._layered(model, call.settings, call.limits)
+
+    def _layered(
+        self, model: Any, settings: dict[str, Json] | None, limits: dict[str, Json] | None
+    ) -> dict[str, Any]:
+        """The keyword arguments of `run` that are the same for every call that says the same."""
+        return {
+            "model": model,
+            "model_settings": layered_settings(
+                self.agent, model or self.agent.model, self.configuration.model_settings, settings
+            ),
+            "usage_limits": tightened(self._limits, limits_of(limits, "caller")),
+        }
 
     def overriding(self, call: Call) -> AbstractContextManager[None]:
         """Instructions of a call or of the configuration stand instead of the agent's own."""
         instructions = call.instructions if call.instructions is not None else self._instructions
-        return (
-            nullcontext()
-            if instructions is None
-            else self.agent.override(instructions=instructions)
-        )
+        if instructions is None:
+            return _AS_IT_IS
+        return self.agent.override(instructions=instructions)
 
-    def outcome(self, result: AgentRunResult[Any], call: Call) -> Outcome:
+    def outcome(self, result: AgentRunResult[Any], call: Call, usage: RunUsage) -> Outcome:
         """What a finished run sends back: its messages too, where it belongs to a conversation."""
         output = plain(unwrapped(result.output, self.configuration))
-        written = write([] if call.history is None else result.new_messages())
-        return Outcome(output, written.data, written.messages, usage_map(result.usage))
+        if call.history is None:
+            return Outcome(output, None, 0, usage_map(usage))
+        written = write(result.new_messages())
+        return Outcome(output, written.data, written.messages, usage_map(usage))
 
     def fault(self, error: Exception, call: Call, run: RunView, usage: RunUsage) -> Fault:
         """What a failed run sends back."""
@@ -147,7 +164,8 @@ class _Suspending:
         current_port.set(run)
         try:
             arguments = self._execution.arguments(call, run, usage)
-            await self._keep_open(call.model)
+            if call.model is not None:
+                await self._keep_open(call.model)
             with self._execution.overriding(call):
                 if self._execution.deps.per_run:
                     async with self._execution.deps.made(call.deps) as deps:
@@ -155,7 +173,7 @@ class _Suspending:
                 else:
                     deps = self._execution.deps.at_hand(call.deps)
                     result = await self._executed(call, run, arguments, deps)
-            return self._execution.outcome(result, call)
+            return self._execution.outcome(result, call, usage)
         except Exception as error:
             raise self._execution.fault(error, call, run, usage) from error
 
@@ -174,9 +192,9 @@ class _Suspending:
             await run.emit_text(_as_text(result.output))
         return result
 
-    async def _keep_open(self, name: str | None) -> None:
+    async def _keep_open(self, name: str) -> None:
         """Keep the client of a model that a call named: the next is likely to name it again."""
-        if name is not None and self._execution.models.opens(name):
+        if self._execution.models.opens(name):
             await self._stack.enter_async_context(self._execution.models.named(name))
 
 
@@ -215,7 +233,7 @@ class _Blocking:
                 result = self._executed(call, arguments)
             if call.stream:
                 run.emit_text(_as_text(result.output))
-            return self._execution.outcome(result, call)
+            return self._execution.outcome(result, call, usage)
         except Exception as error:
             raise self._execution.fault(error, call, run, usage) from error
 

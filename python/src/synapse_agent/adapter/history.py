@@ -25,8 +25,6 @@ __all__ = ["Written", "read", "usage_map", "write"]
 _REQUEST: TypeAdapter[ModelRequest] = TypeAdapter(ModelRequest)
 _RESPONSE: TypeAdapter[ModelResponse] = TypeAdapter(ModelResponse)
 
-_ALWAYS = ("requests", "tool_calls", "input_tokens", "output_tokens")
-
 
 class Written(NamedTuple):
     """Messages as they go out."""
@@ -70,7 +68,12 @@ def _dumped(message: ModelMessage) -> bytes:
 
 def usage_map(usage: RunUsage) -> dict[str, Json]:
     """The four figures that everything has, and of the others those that are not zero."""
-    counted: dict[str, Json] = {name: getattr(usage, name) for name in _ALWAYS}
+    counted: dict[str, Json] = {
+        "requests": usage.requests,
+        "tool_calls": usage.tool_calls,
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+    }
     if usage.cost is not None:
         counted["cost"] = float(usage.cost)
     if usage.details:
@@ -82,8 +85,10 @@ def usage_map(usage: RunUsage) -> dict[str, Json]:
     return counted
 
 
+_NAMED = ("requests", "tool_calls", "input_tokens", "output_tokens", "cost", "details")
 _OTHERS = tuple(
     one.name
     for one in fields(RunUsage)
-    if one.name not in (*_ALWAYS, "cost", "details") and one.type in ("int", "float", int, float)
+    if one.name not in _NAMED and one.type in ("int", "float", int, float)
 )
+"""Figures that few models report."""
