@@ -143,7 +143,7 @@ impl Actor for AgentSupervisor {
         message: SupervisorMessage,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
-        if let Some(event) = state.event(message) {
+        if let Some(event) = state.event(&myself, message) {
             state.decide(&myself, event);
         }
         Ok(())

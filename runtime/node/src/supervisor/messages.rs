@@ -21,6 +21,8 @@ pub enum SupervisorMessage {
     },
     /// The time of a timer has come.
     Timer(TimerId),
+    /// The task that watches the clock for the timers has woken.
+    Alarm,
     /// The administration API; legal at any time, answered when it is done.
     Request(Request, RpcReplyPort<Reply>),
     /// How it stands; answered at once.

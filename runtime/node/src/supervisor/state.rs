@@ -21,6 +21,10 @@ use crate::supervisor::{
     SupervisorMessage, SupervisorObserver, SupervisorSnapshot,
 };
 
+/// Room for the actions of one event that is kept for the next; more only where all children are
+/// told something at once.
+const ACTIONS_KEPT: usize = 64;
+
 /// What the actor holds. Dropping it ends every child.
 pub struct State {
     path: String,
@@ -36,6 +40,8 @@ pub struct State {
     /// Those who wait for an answer of core.
     asked: HashMap<Token, RpcReplyPort<Reply>>,
     next_token: u64,
+    /// Empty between events; kept so that an event need not allocate.
+    actions: Vec<Action>,
 }
 
 /// An incarnation that is not gone.
@@ -67,6 +73,7 @@ impl State {
             timers: Timers::default(),
             asked: HashMap::new(),
             next_token: 0,
+            actions: Vec::new(),
         }
     }
 
@@ -79,14 +86,19 @@ impl State {
     }
 
     /// The event that a message is for core, if it is one.
-    pub(super) fn event(&mut self, message: SupervisorMessage) -> Option<Event> {
+    pub(super) fn event(
+        &mut self,
+        myself: &ActorRef<SupervisorMessage>,
+        message: SupervisorMessage,
+    ) -> Option<Event> {
         match message {
             SupervisorMessage::Start => Some(Event::Start),
             SupervisorMessage::Stop => Some(Event::Stop),
             SupervisorMessage::Kill => Some(Event::Kill),
-            SupervisorMessage::Timer(id) => {
-                self.timers.clear(id);
-                Some(Event::Timer(id))
+            SupervisorMessage::Timer(id) => Some(Event::Timer(id)),
+            SupervisorMessage::Alarm => {
+                self.timers.on_alarm(self.clock, myself);
+                None
             }
             SupervisorMessage::Child {
                 child,
@@ -146,11 +158,13 @@ impl State {
     }
 
     pub(super) fn decide(&mut self, myself: &ActorRef<SupervisorMessage>, event: Event) {
-        let mut actions = Vec::new();
+        let mut actions = std::mem::take(&mut self.actions);
         self.core.handle(self.clock.now(), event, &mut actions);
-        for action in actions {
+        for action in actions.drain(..) {
             self.act(myself, action);
         }
+        actions.shrink_to(ACTIONS_KEPT);
+        self.actions = actions;
     }
 
     fn act(&mut self, myself: &ActorRef<SupervisorMessage>, action: Action) {

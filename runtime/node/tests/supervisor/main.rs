@@ -12,5 +12,6 @@ mod elixir;
 mod names;
 mod otp;
 mod promptness;
+mod scale;
 mod stops;
 mod tree;
