@@ -74,6 +74,38 @@ def until_cancelled(ctx: Context, prompt: str) -> str:
     return "saw it" if ctx.cancelled else "never"
 
 
+def _fails(_reason: str) -> None:
+    raise RuntimeError("the callback's own mistake")
+
+
+def fails_on_cancel(ctx: Context, prompt: str) -> str:
+    ctx._view.on_cancel(_fails)  # pyright: ignore[reportPrivateUsage]
+    ctx.log("info", "begun")
+    until_cancelled(ctx, prompt)
+    time.sleep(float(prompt))  # the sentinel still reads
+    return prompt
+
+
+async def fails_on_cancel_async(ctx: Context, prompt: str) -> str:
+    ctx._view.on_cancel(_fails)  # pyright: ignore[reportPrivateUsage]
+    ctx.log("info", "begun")
+    while not ctx.cancelled:  # noqa: ASYNC110 - what would set an event is what fails
+        await asyncio.sleep(0.001)
+    return prompt
+
+
+def emits_too_much(ctx: Context, prompt: str) -> str | None:
+    for _ in range(17):
+        ctx.emit("x" * 1024 * 1024)
+    return "returned" if prompt == "returns" else None
+
+
+async def emits_too_much_async(ctx: Context, prompt: str) -> str | None:
+    for _ in range(17):
+        await ctx.emit("x" * 1024 * 1024)
+    return "returned" if prompt == "returns" else None
+
+
 def emits_for_ever(ctx: Context, prompt: str) -> None:
     try:
         while True:

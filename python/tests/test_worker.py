@@ -219,6 +219,28 @@ def test_cancel_that_comes_before_the_first_step_ends_the_run(start: Start) -> N
     assert agent.ask("x", 5).output == "x"
 
 
+@pytest.mark.parametrize("entry", ["emits_too_much", "emits_too_much_async"])
+def test_emitted_text_too_long_for_an_output_is_none(start: Start, entry: str) -> None:
+    agent = start(entry)
+    assert agent.ask("returns", 1).output == "returned"
+    fault = agent.ask("returns nothing", 2)
+    assert (fault.origin, fault.code) == ("runtime", "output_too_large")
+    assert "the stream's text is longer than a result may be" in fault.message
+
+
+@pytest.mark.parametrize("entry", ["fails_on_cancel", "fails_on_cancel_async"])
+def test_cancel_callback_that_raises_is_logged_and_ends_no_reader(start: Start, entry: str) -> None:
+    agent = start(entry)
+    agent.send(call(1, "0.2"))
+    assert agent.expect("Log", 1).message == "begun"
+    agent.send(frame(6, 1, "cancelled"))
+    said = agent.expect("Log", 1)
+    assert said.level == "error"
+    assert "the callback's own mistake" in said.message
+    agent.expect_pong(2)
+    assert agent.answer(1).code == "cancelled"
+
+
 @pytest.mark.parametrize("entry", ["busy", "blocks", "spins"])
 def test_ping_is_answered_while_code_blocks_with_its_lag(start: Start, entry: str) -> None:
     agent = start(entry)

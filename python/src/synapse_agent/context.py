@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Generator
 from typing import TYPE_CHECKING, Any, cast
 
+from .said import Said
+
 if TYPE_CHECKING:
     from .program import BlockingRunPort, Configuration, Json, LogLevel, RunPort, RunView
 
@@ -42,7 +44,7 @@ _DONE = _Done()
 class Context:
     """The run that a function executes. Annotate a parameter with it, or name it `ctx`."""
 
-    __slots__ = ("_configuration", "_view", "deps", "emitted")
+    __slots__ = ("_configuration", "_view", "deps", "said")
 
     def __init__(self, view: RunView, configuration: Configuration, deps: Any) -> None:
         """Made by the worker, one for each run."""
@@ -50,7 +52,7 @@ class Context:
         self._configuration = configuration
         self.deps: Any = deps
         """What the call, or the agent's `deps` factory, gave."""
-        self.emitted: list[str] = []
+        self.said = Said()
         """The text emitted so far; the output of a function that returns None."""
 
     @property
@@ -90,10 +92,6 @@ class Context:
         """Ask a model: the agent's own, or `model`. In an `async def`: `await ctx.model(…)`."""
         raise NotImplementedError
 
-    def _kept(self, data: str | dict[str, Json]) -> None:
-        if isinstance(data, str):
-            self.emitted.append(data)
-
 
 class BlockingContext(Context):
     """The context of a `def`."""
@@ -103,8 +101,8 @@ class BlockingContext(Context):
     def emit(self, data: str | dict[str, Json]) -> Awaitable[None]:
         """Stream text or an event before returning; raises where the run was cancelled."""
         port = cast("BlockingRunPort", self._view)
-        self._kept(data)
         if isinstance(data, str):
+            self.said.add(data)
             port.emit_text(data)
         else:
             port.emit_event(data)
@@ -131,8 +129,8 @@ class AsyncContext(Context):
 
     async def _emit(self, data: str | dict[str, Json]) -> None:
         port = cast("RunPort", self._view)
-        self._kept(data)
         if isinstance(data, str):
+            self.said.add(data)
             await port.emit_text(data)
         else:
             await port.emit_event(data)

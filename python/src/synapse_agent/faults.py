@@ -7,20 +7,26 @@ before they come here.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from types import FrameType, TracebackType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from .deps import failed_factory
 from .program import Fault, Json
+
+if TYPE_CHECKING:
+    from traceback import TracebackException
 
 __all__ = [
     "StartFailed",
     "Terminated",
     "agent_error",
+    "describe",
     "not_json",
     "output_too_large",
     "start_failed",
+    "traceback_of",
 ]
 
 TRACEBACK_CHARS_MAX: Final = 8 * 1024
@@ -28,6 +34,12 @@ TRACEBACK_CHARS_MAX: Final = 8 * 1024
 
 MESSAGE_CHARS_MAX: Final = 2 * 1024
 """Characters of an exception's own text in a fault's message."""
+
+_MACHINERY: Final = re.compile(
+    r"/(?:synapse_agent|pydantic_ai|pydantic_graph|anyio|asyncio)/"
+    r"|^<frozen |/python3[.]\d+/importlib/"
+)
+"""Files of frames that lie between the worker and the user's code."""
 
 _SDK_FOLDER: Final = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
@@ -51,7 +63,7 @@ def agent_error(error: BaseException) -> Fault:
         "agent",
         "agent_error",
         describe(error),
-        details={"exception": _name(error), "traceback": _traceback(error)},
+        details={"exception": _name(error), "traceback": traceback_of(error)},
     )
 
 
@@ -89,7 +101,7 @@ def start_failed(error: BaseException, known: Fault | None = None) -> Fault:
         details={
             **((known and known.details) or {}),
             "exception": _name(error),
-            "traceback": _traceback(error),
+            "traceback": traceback_of(error),
         },
     )
 
@@ -101,7 +113,7 @@ def _with_cause(fault: Fault) -> dict[str, Json] | None:
         cause = cause.__cause__
     if cause is None:
         return fault.details
-    return {"exception": _name(cause), "traceback": _traceback(cause), **(fault.details or {})}
+    return {"exception": _name(cause), "traceback": traceback_of(cause), **(fault.details or {})}
 
 
 def _at_import(error: BaseException) -> bool:
@@ -163,12 +175,23 @@ def _short(filename: str) -> str:
     return filename[len(folder) :] if filename.startswith(folder) else filename
 
 
-def _traceback(error: BaseException) -> str:
-    """The traceback from the first frame that is not the SDK's or the import system's."""
+def traceback_of(error: BaseException) -> str:
+    """The traceback of an error and of what caused it, without the frames of the machinery."""
     import traceback
 
-    trace = error.__traceback__
-    while trace is not None and not _is_users(trace.tb_frame) and trace.tb_next is not None:
-        trace = trace.tb_next
-    lines = traceback.format_exception(type(error), error, trace)
-    return _sayable("".join(lines)[-TRACEBACK_CHARS_MAX:])
+    told = traceback.TracebackException.from_exception(error)
+    _leave_out_machinery(told)
+    text = "".join(told.format())
+    cut = text if len(text) <= TRACEBACK_CHARS_MAX else "…" + text[-TRACEBACK_CHARS_MAX:]
+    return _sayable(cut.rstrip("\n"))
+
+
+def _leave_out_machinery(told: TracebackException | None) -> None:
+    """Where nothing but machinery is on the stack, the mistake is there, and all of it is shown."""
+    if told is None:
+        return
+    own = [frame for frame in told.stack if not _MACHINERY.search(frame.filename)]
+    if own:
+        told.stack[:] = own
+    for other in (told.__cause__, told.__context__, *(told.exceptions or ())):
+        _leave_out_machinery(other)

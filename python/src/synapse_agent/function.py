@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from .context import AsyncContext, BlockingContext, Context
 from .deps import open_deps, open_deps_blocking
-from .frame import FRAME_BYTES_MAX, Call, Json
+from .frame import Call, Json
 from .program import (
     BlockingRunPort,
     Configuration,
@@ -25,6 +25,7 @@ from .program import (
     Program,
     RunPort,
 )
+from .said import Said
 from .schema import dump, schema_of
 from .signature import Signature
 
@@ -216,10 +217,10 @@ class SuspendingFunction(_Function):
             if self._yields:
                 return await _drain(self._function(*args, **kwargs), run)
             output = await self._function(*args, **kwargs)
-            if output is None and context.emitted:
-                return Outcome("".join(context.emitted))
+            if output is None and context.said.begun:
+                return Outcome(context.said.text())
             output = dump(output)
-            if call.stream and not context.emitted:
+            if call.stream and not context.said.begun:
                 await run.emit_text(as_text(output))
             return Outcome(output)
 
@@ -304,23 +305,24 @@ def run_blocking(
     output = function(*args, **kwargs)
     if inspect.isgenerator(output):
         return _drain_blocking(cast("Generator[Any, None, Any]", output), run)
-    if output is None and context.emitted:
-        return Outcome("".join(context.emitted))
+    if output is None and context.said.begun:
+        return Outcome(context.said.text())
     output = dump(output)
-    if not context.emitted:
+    if not context.said.begun:
         run.emit_text(as_text(output))
     return Outcome(output)
 
 
 def _drain_blocking(generator: Generator[Any, None, Any], run: BlockingRunPort) -> Outcome:
     """Stream what is yielded; a returned value is the output, else the text joined is."""
-    said = _Said()
+    said = Said()
     emit_text = run.emit_text
     try:
         while True:
             piece = next(generator)
             if type(piece) is str:
-                said.add(piece)
+                if not said.add(piece):
+                    break
                 emit_text(piece)
             else:
                 run.emit_event(_event(piece))
@@ -336,39 +338,18 @@ def _drain_blocking(generator: Generator[Any, None, Any], run: BlockingRunPort) 
 
 async def _drain(generator: AsyncGenerator[Any, None], run: RunPort) -> Outcome:
     """Stream what is yielded; the text joined is the output."""
-    said = _Said()
+    said = Said()
     try:
         async for piece in generator:
             if type(piece) is str:
-                said.add(piece)
+                if not said.add(piece):
+                    break
                 await run.emit_text(piece)
             else:
                 await run.emit_event(_event(piece))
     finally:
         await generator.aclose()
     return Outcome(said.text())
-
-
-class _Said:
-    """The text of a stream so far, no longer than an output may be."""
-
-    __slots__ = ("_length", "_pieces")
-
-    def __init__(self) -> None:
-        self._pieces: list[str] = []
-        self._length = 0
-
-    def add(self, piece: str) -> None:
-        """Keep a piece; a stream that will not fit into the result ends here."""
-        self._length += len(piece)
-        if self._length > FRAME_BYTES_MAX:
-            message = f"the stream's text is longer than a result may be ({FRAME_BYTES_MAX} bytes)"
-            raise Fault("runtime", "output_too_large", message)
-        self._pieces.append(piece)
-
-    def text(self) -> str:
-        """All of it."""
-        return "".join(self._pieces)
 
 
 def _event(piece: Any) -> dict[str, Json]:

@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable
 
 from .credit import StreamCredit
-from .faults import agent_error, not_json
-from .frame import Call, CancelReason, OutputVerdict, ToolResult
+from .faults import agent_error, describe, not_json
+from .frame import Call, CancelReason, Json, OutputVerdict, ToolResult
 from .json_value import NotJson
-from .program import Fault, Outcome
+from .program import Fault, LogLevel, Outcome
 
 __all__ = ["Answer", "Run"]
 
@@ -81,7 +81,14 @@ class Run:
                 callback = callbacks.pop(0)
             except IndexError:  # the other thread took the last one
                 return
-            callback(reason)
+            try:
+                callback(reason)
+            except Exception as error:  # who called is the reader of the pipe, and must go on
+                self.log("error", f"a cancel callback failed: {describe(error)}")
+
+    def log(self, level: LogLevel, message: str, fields: dict[str, Json] | None = None) -> None:
+        """Write a line into the agent's log, under this run, from any thread."""
+        raise NotImplementedError
 
     def grant(self, chunks: int) -> None:
         """Take a credit frame; a run that is no stream has no use for it."""

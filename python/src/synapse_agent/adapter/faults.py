@@ -30,6 +30,7 @@ from pydantic_ai.exceptions import (
 from pydantic_ai.usage import RunUsage
 
 from ..deps import failed_factory
+from ..faults import traceback_of
 from ..program import Configuration, Fault, Json, RunView
 from .credentials import missing_variable
 from .history import usage_map, write
@@ -37,8 +38,6 @@ from .limits import told
 
 __all__ = ["fault_of"]
 
-TRACEBACK_LINES_MAX = 20
-"""Lines of a traceback that travel with a fault: the user's own frames are the last."""
 MESSAGE_CHARS_MAX = 500
 """Characters of a provider's own words; some answer with a page of HTML."""
 RETRYABLE_STATUSES = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
@@ -46,7 +45,6 @@ DEADLINE_SLACK_S = 0.05
 """How early the loop's clock may end a run at its deadline; earlier, the time-out is the user's."""
 
 _LIMIT = re.compile(r"`?(\w+_limit)`? of `?([\d.]+)`?")
-_MACHINERY = re.compile(r"/(?:pydantic_ai|pydantic_graph|anyio|asyncio|synapse_agent)/")
 _TRANSIENT = (
     ModelRateLimitError,
     ModelUnavailableError,
@@ -199,7 +197,7 @@ def _misuse(error: UserError, agent: str) -> str:
 
 def _agent(error: Exception, agent: str) -> Fault:
     name = type(error).__name__
-    details: dict[str, Json] = {"exception": name, "traceback": _traceback(error)}
+    details: dict[str, Json] = {"exception": name, "traceback": traceback_of(error)}
     if isinstance(error, UserError):
         return Fault("agent", "agent_error", _misuse(error, agent), details=details)
     message = _brief(failed_factory(error) + (f"{name}: {error}" if str(error) else name))
@@ -224,16 +222,6 @@ def _tool_of(error: BaseException) -> str | None:
         ):
             name = named
     return name
-
-
-def _traceback(error: BaseException) -> str:
-    """The frames of the user's own code, without the machinery that called it."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if not _MACHINERY.search(frame.filename)]
-    said = traceback.format_list(own or frames) + traceback.format_exception_only(error)
-    lines = "".join(said).rstrip("\n").split("\n")
-    cut = lines[-TRACEBACK_LINES_MAX:]
-    return "\n".join(["…", *cut] if len(cut) < len(lines) else cut)
 
 
 def _brief(text: Any) -> str:
