@@ -7,6 +7,8 @@ Words of the last user message steer it:
     chunks:500  streams that many words
     endless     streams until the client leaves
     cut         breaks the stream off in the middle
+    unended     ends the stream in good order in the middle, without a reason and `[DONE]`
+    unreasoned  ends it at its end, but without a reason
     junk        answers something that is no completion
     tool        calls the first tool offered, then reports what it returned
     key         answers with the Authorization header that it got
@@ -136,8 +138,12 @@ class _Handler(BaseHTTPRequestHandler):
                 self.connection.shutdown(socket.SHUT_RDWR)
                 self.close_connection = True
                 return
+            if sent == 3 and re.search(r"\bunended\b", prompt):
+                return self._chunk(b"")
             self._event({**_envelope(body, "chat.completion.chunk"), "choices": [_choice(delta)]})
         reason = "tool_calls" if message.get("tool_calls") else "stop"
+        if re.search(r"\bunreasoned\b", prompt):
+            reason = None
         self._event({**_envelope(body, "chat.completion.chunk"), "choices": [_choice({}, reason)]})
         if cast("Body", body.get("stream_options") or {}).get("include_usage"):
             self._event(

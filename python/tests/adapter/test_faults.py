@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from pydantic_ai import Agent, ModelRetry, ToolFailed
 from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.profiles.openai import OpenAIModelProfile
 from pydantic_ai.providers.openai import OpenAIProvider
 
 from driving import drive, failing
@@ -80,6 +81,39 @@ def test_a_stream_that_breaks_off_is_worth_a_retry(stub: StubOpenAI) -> None:
     driven = drive(Agent(_model(stub)), call("cut chunks:9", stream=True), configuration=OWN)
     assert driven.port.texts
     assert (driven.fault.code, driven.fault.retryable) == ("model_error", True)
+
+
+def test_a_stream_that_ends_early_is_worth_a_retry_where_the_model_gives_reasons(
+    stub: StubOpenAI,
+) -> None:
+    driven = drive(
+        Agent(_model(stub)),
+        call("chunks:3", stream=True),
+        call("unended chunks:9", stream=True),
+        configuration=OWN,
+    )
+    fault = driven.fault
+    assert driven.port.texts == ["w0 ", "w1 "]
+    assert (fault.origin, fault.code, fault.retryable) == ("model", "model_error", True)
+    assert fault.details == {"model": "stub-model", "provider": "openai"}
+    assert fault.usage is not None
+
+
+def test_a_model_that_never_gives_a_reason_is_not_asked_for_one(stub: StubOpenAI) -> None:
+    calls = [call("unreasoned chunks:3", stream=True)] * 2
+    assert drive(Agent(_model(stub)), *calls, configuration=OWN).outcome.output == "w0 w1 w2"
+
+
+def test_a_stream_that_ends_early_fails_the_first_time_where_its_author_says_so(
+    stub: StubOpenAI,
+) -> None:
+    model = OpenAIChatModel(
+        "strict",
+        provider=OpenAIProvider(base_url=stub.base_url, api_key="k"),
+        profile=OpenAIModelProfile(openai_chat_streaming_requires_finish_reason=True),
+    )
+    fault = failing(Agent(model), call("unended chunks:9", stream=True), configuration=OWN)
+    assert (fault.origin, fault.code, fault.retryable) == ("model", "model_error", True)
 
 
 def test_a_slow_provider_is_timed_out_by_the_settings(stub: StubOpenAI) -> None:

@@ -31,6 +31,7 @@ from .async_library import asyncio_said
 from .declaration import current_port, unwrapped
 from .deps import Deps
 from .describe import manifest_of, mode_of
+from .endings import Endings
 from .events import Publisher, drain, plain
 from .faults import fault_of
 from .history import read, usage_map, write
@@ -147,6 +148,7 @@ class _Suspending:
     def __init__(self, execution: _Execution) -> None:
         self._execution = execution
         self._streams = execution.manifest.streams
+        self._endings = Endings()
         self._stack = AsyncExitStack()
         self.manifest: Manifest = execution.manifest
 
@@ -184,9 +186,11 @@ class _Suspending:
         if self._streams:
             # What `run_stream_events` does, without its task and its queue: a third less an event.
             handler = Publisher(run).publish_all if call.stream else drain
-            return await agent.run(
+            result = await agent.run(
                 _prompt(call), deps=deps, event_stream_handler=handler, **arguments
             )
+            self._endings.check(result.new_messages())
+            return result
         result: AgentRunResult[Any] = await agent.run(_prompt(call), deps=deps, **arguments)
         if call.stream:
             await run.emit_text(_as_text(result.output))

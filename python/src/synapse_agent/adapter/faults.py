@@ -44,6 +44,8 @@ RETRYABLE_STATUSES = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 DEADLINE_SLACK_S = 0.05
 """How early the loop's clock may end a run at its deadline; earlier, the time-out is the user's."""
 
+_CUT = "response ended without a `finish_reason`"
+"""What pydantic-ai says of a cut stream to authors who ask it to, by their model's profile."""
 _LIMIT = re.compile(r"`?(\w+_limit)`? of `?([\d.]+)`?")
 _TRANSIENT = (
     ModelRateLimitError,
@@ -140,7 +142,8 @@ def _model(error: ModelAPIError) -> Fault:
         if value:
             details[key] = value
     refused = isinstance(error, ModelQuotaExceededError)
-    retryable = not refused and (isinstance(error, _TRANSIENT) or status in RETRYABLE_STATUSES)
+    passing = isinstance(error, _TRANSIENT) or status in RETRYABLE_STATUSES
+    retryable = not refused and (passing or _CUT in error.message)
     return Fault(
         "model", "model_error", _model_message(error, status), retryable=retryable, details=details
     )
