@@ -1,5 +1,7 @@
 """What Synapse adds to a run of pydantic-ai: `synapse bench` and the bare run, in turn.
 
+Mode `run` beside `agent.run`, then mode `run_stream` beside `agent.run_stream_events`.
+
     python3 benches/overhead.py [--synapse target/release/synapse] [--calls N] [--pin CPU]
                                 [--rounds R]
 
@@ -31,14 +33,16 @@ def main() -> None:
     arguments = parser.parse_args()
     python = json.loads(output(arguments.synapse, "sync", "--config", CONFIG, "--json"))["python"]
     pinned = ("--calls", arguments.calls, "--pin", arguments.pin)
-    through: list[float] = []
-    bare: list[float] = []
-    for _ in range(arguments.rounds):
-        bare.append(float(output(python, str(HERE / "bare.py"), *pinned)))
-        bench = output(arguments.synapse, "bench", "--config", CONFIG, "offline", *pinned, "--json")
-        through.append(json.loads(bench)["p50_us"]["agent"])
-    one, other = statistics.median(through), statistics.median(bare)
-    print(f"through Synapse {one:.0f} us, bare {other:.0f} us, difference {one - other:.0f} us")
+    for agent, method, *flags in (("offline", "run"), ("offline_stream", "run_stream", "--stream")):
+        through: list[float] = []
+        bare: list[float] = []
+        for _ in range(arguments.rounds):
+            bare.append(float(output(python, str(HERE / "bare.py"), *pinned, *flags)))
+            bench = output(arguments.synapse, "bench", "--config", CONFIG, agent, *pinned, "--json")
+            through.append(json.loads(bench)["p50_us"]["agent"])
+        one, other = statistics.median(through), statistics.median(bare)
+        print(f"{method}: through Synapse {one:.0f} us, bare {other:.0f} us", end="")
+        print(f", difference {one - other:+.0f} us")
 
 
 if __name__ == "__main__":
