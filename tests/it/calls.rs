@@ -252,6 +252,40 @@ fn errors_say_whose_they_are_with_a_code_for_scripts() {
 }
 
 #[test]
+fn inspect_shows_the_traceback_of_the_last_call_that_failed() {
+    let world = World::up(PLAIN);
+    let inspect = |agent| world.run(&["inspect", agent, "--json"]).exits(0).json();
+    assert_eq!(inspect("fails")["last_fault"], Value::Null);
+    for luck in ["bad luck", "no luck"] {
+        world.fault(&["fails", luck], 1);
+    }
+    let fault = inspect("fails")["last_fault"].clone();
+    assert_eq!(fault["code"], "agent_error");
+    assert_eq!(fault["incarnation"], 1);
+    let traceback = fault["traceback"].as_str().expect("a traceback");
+    assert!(traceback.contains("plain.py"), "{traceback}");
+    assert!(traceback.contains("ValueError: no luck"), "{traceback}");
+    let outcome = world.run(&["call", "fails", "no luck"]).exits(1);
+    let hint = "synapse inspect fails shows the traceback";
+    assert!(outcome.stderr.contains(hint), "{}", outcome.stderr);
+    let shown = world.run(&["inspect", "fails"]).text();
+    assert!(shown.contains("agent_error: ") && shown.contains("plain.py"));
+    // A mistake of the caller's says nothing about the agent.
+    world.fault(&["echo", "x", "--deps", "1"], 65);
+    assert_eq!(inspect("echo")["last_fault"], Value::Null);
+}
+
+#[test]
+fn deps_are_given_in_the_console_too() {
+    let world = World::up(PLAIN);
+    let script = "/use given\n/deps {\"user\": \"Ada\"}\nhello\n/deps null\nagain\n";
+    let answers = world.run_with_input(&["console"], script).exits(0).stdout;
+    let with = answers.find("Ada").expect("the deps of the first call");
+    assert!(with < answers.find("again").expect("the second call"));
+    assert_eq!(answers.matches("Ada").count(), 1, "{answers}");
+}
+
+#[test]
 fn a_wrong_name_is_told_with_the_nearest_one() {
     let world = World::up(PLAIN);
     let error = world.fault(&["ecko", "hello"], 65);

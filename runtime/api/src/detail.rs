@@ -19,6 +19,30 @@ pub struct AgentDetail {
     /// How its last incarnations ended, the latest first.
     #[serde(default)]
     pub last_exits: Vec<LastExit>,
+    /// The last run that failed, by the word of the agent's process; null where none has. A mistake
+    /// of the caller's is none.
+    #[serde(default)]
+    pub last_fault: Option<LastFault>,
+}
+
+/// How a run failed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LastFault {
+    /// Which run.
+    pub run: String,
+    /// As in a fault: `agent_error`, `model_error`, …
+    pub code: String,
+    /// Whose it was: `agent`, `model`, `tool` or `runtime`.
+    pub origin: String,
+    /// What happened, in a line or two.
+    pub message: String,
+    /// When, RFC 3339 in UTC.
+    pub at: String,
+    /// Which incarnation it ran in.
+    pub incarnation: u64,
+    /// The Python traceback; null where none came with it.
+    pub traceback: Option<String>,
 }
 
 /// The part of an agent's spec that people ask for.

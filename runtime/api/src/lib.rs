@@ -23,7 +23,7 @@ mod status;
 
 pub use action::{ActionAnswer, ActionKind, ActionOutcome, ActionRequest};
 pub use client::{Client, ClientError, ConnectError, Follow, LogQuery, RunStream, limits};
-pub use detail::{AgentDetail, AgentSummary};
+pub use detail::{AgentDetail, AgentSummary, LastFault};
 pub use event::{EventList, NodeEvent};
 pub use exit::ExitCode;
 pub use fault::{ErrorBody, Fault, PROBLEM_CONTENT_TYPE, Problem};

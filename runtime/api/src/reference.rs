@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::{
     ActionAnswer, ActionOutcome, ActionRequest, AgentDetail, AgentStatus, AgentSummary, ErrorBody,
-    EventList, ExitCode, Fault, LastExit, LogLine, LogList, NodeEvent, Problem, Program,
+    EventList, ExitCode, Fault, LastExit, LastFault, LogLine, LogList, NodeEvent, Problem, Program,
     ReplicaStatus, RunEvent, RunRequest, RunResult, SessionView, Status, SupervisorStatus,
     ToolEvent, Turn,
 };
@@ -161,6 +161,7 @@ fn of_status() -> Vec<(&'static str, Value)> {
             sample::<AgentDetail>(json!({"status": agent(), "spec": {}})),
         ),
         ("AgentSummary", json!(AgentSummary::default())),
+        ("LastFault", json!(LastFault::default())),
     ]
 }
 

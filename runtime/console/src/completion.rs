@@ -94,7 +94,8 @@ fn operands(row: &VerbRow, given: &[&str], names: &Names) -> Vec<(String, String
         Some(Operand::OptionalVerb) if given.is_empty() => {
             VERBS.iter().map(|row| about(row.name, row.about)).collect()
         }
-        Some(Operand::Agent | Operand::OptionalVerb | Operand::Text) | None => Vec::new(),
+        Some(Operand::Agent | Operand::OptionalVerb | Operand::Text | Operand::OptionalJson)
+        | None => Vec::new(),
     }
 }
 
@@ -160,6 +161,8 @@ mod tests {
         check("/call echo a", &[]);
         check("/help ki", &["kill"]);
         check("/tree a", &[]);
+        check("/de", &["/deps"]);
+        check("/deps a", &[]);
     }
 
     #[test]

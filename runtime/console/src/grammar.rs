@@ -1,6 +1,7 @@
 //! The grammar of one line: a verb with its arguments, or a message to the current agent. Pure;
 //! it does not know which agents exist.
 
+use serde_json::Value;
 use synapse_api::ActionKind;
 use thiserror::Error;
 
@@ -31,6 +32,8 @@ pub enum Command {
     },
     /// `/new`
     New,
+    /// `/deps [JSON]`
+    Deps(Option<Value>),
     /// `/history`
     History,
     /// `/inspect AGENT`
@@ -75,6 +78,14 @@ pub enum Misread {
         what: &'static str,
         /// How it is written.
         usage: String,
+    },
+    /// What should be JSON is none.
+    #[error("/{name} takes JSON, and this is none: {reason}")]
+    NotJson {
+        /// The verb.
+        name: &'static str,
+        /// What is wrong with it, and where.
+        reason: String,
     },
     /// There is more than the verb takes.
     #[error("/{name} does not take \"{word}\": {usage}")]
@@ -141,7 +152,7 @@ impl Arguments {
         let mut read = Self::default();
         let mut operands = row.operands.iter().copied().peekable();
         while !rest.is_empty() {
-            if operands.peek() == Some(&Operand::Text) {
+            if let Some(Operand::Text | Operand::OptionalJson) = operands.peek() {
                 rest.clone_into(&mut read.text);
                 return Ok(read);
             }
@@ -207,6 +218,7 @@ fn command(row: &'static VerbRow, mut arguments: Arguments) -> Result<Command, M
         Verb::Use => Command::Use(arguments.first(row)?),
         Verb::Call => call(row, arguments)?,
         Verb::New => Command::New,
+        Verb::Deps => Command::Deps(json(row, &arguments.text)?),
         Verb::History => Command::History,
         Verb::Inspect => Command::Inspect(arguments.first(row)?),
         Verb::Logs => Command::Logs {
@@ -242,6 +254,17 @@ fn call(row: &VerbRow, mut arguments: Arguments) -> Result<Command, Misread> {
     Ok(Command::Call {
         agent,
         text: arguments.text,
+    })
+}
+
+fn json(row: &VerbRow, text: &str) -> Result<Option<Value>, Misread> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let value = serde_json::from_str(text);
+    value.map(Some).map_err(|error| Misread::NotJson {
+        name: row.name,
+        reason: error.to_string(),
     })
 }
 
@@ -291,6 +314,21 @@ mod tests {
             text: "-f  two  spaces /x".into(),
         };
         assert_eq!(parse("/call echo -f  two  spaces /x"), Ok(command));
+    }
+
+    #[test]
+    fn deps_are_json_to_the_end_of_the_line_or_nothing() {
+        let given = serde_json::json!({"user": "Ada Lovelace", "-f": 1});
+        assert_eq!(
+            parse(r#"/deps {"user": "Ada Lovelace", "-f": 1}"#),
+            Ok(Command::Deps(Some(given)))
+        );
+        assert_eq!(parse("/deps"), Ok(Command::Deps(None)));
+        assert_eq!(parse("/deps null"), Ok(Command::Deps(Some(Value::Null))));
+        refused(
+            "/deps {user: 1}",
+            "/deps takes JSON, and this is none: key must be a string at line 1 column 2",
+        );
     }
 
     #[test]

@@ -12,7 +12,8 @@ mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use synapse_api::{Fault, NodeEvent, Status};
+use serde_json::Value;
+use synapse_api::{NodeEvent, Status};
 
 use crate::conversations::Conversations;
 use crate::end::{ConsoleEnd, Place};
@@ -66,8 +67,8 @@ pub(crate) struct Machine {
     /// Whether an agent's answers are structured, where that is known.
     structured: BTreeMap<String, bool>,
     conversations: Conversations,
-    /// The last fault with a traceback, by agent.
-    tracebacks: BTreeMap<String, Box<Fault>>,
+    /// The dependencies that go with every call of an agent.
+    deps: BTreeMap<String, Value>,
     waiting: VecDeque<String>,
     last_task: Task,
     /// The time of the step that is being made.
@@ -93,7 +94,7 @@ impl Machine {
             names: names.clone(),
             structured: BTreeMap::new(),
             conversations: Conversations::new(console),
-            tracebacks: BTreeMap::new(),
+            deps: BTreeMap::new(),
             waiting: VecDeque::new(),
             last_task: 0,
             now: 0,

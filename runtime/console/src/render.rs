@@ -15,10 +15,10 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
-pub use answer::{Voice, cost, cost_at_right, fault, history, output, tool, traceback};
+pub use answer::{Voice, cost, cost_at_right, fault, history, output, tool};
 pub use chronicle::{actions, event, log_line, notice};
 pub use help::help;
-pub use inspect::{inspect, last_fault};
+pub use inspect::inspect;
 pub use layout::{Align, clip, columns, pad, pad_left, printable, strip_escapes, width, wrap};
 pub use measure::{bytes, clock, count, duration, duration_ms, setting_ms};
 pub use opening::{attached, header, invitation, readiness};

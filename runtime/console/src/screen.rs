@@ -137,13 +137,7 @@ impl Composer {
             View::Help(topic) => (true, render::help(topic, cells, palette)),
             View::Tree(status) => (true, render::tree(&status, cells, palette)),
             View::Status(status) => (true, render::status(&status, cells, palette)),
-            View::Inspect { detail, fault } => {
-                let mut text = render::inspect(&detail, cells, palette);
-                if let Some(fault) = fault {
-                    text = format!("{text}\n{}", render::last_fault(&fault, cells, palette));
-                }
-                (true, text)
-            }
+            View::Inspect(detail) => (true, render::inspect(&detail, cells, palette)),
             View::History(session) => (true, render::history(&session, palette)),
             View::Log(line) => (true, render::log_line(&line, palette)),
             View::Event(event) => (true, render::event(&event, palette)),

@@ -10,7 +10,7 @@ use std::io;
 use std::time::Duration;
 
 use rustix::process::{Signal, kill_current_process_group};
-use synapse_api::{Client, Status};
+use synapse_api::{Client, RunRequest, Status};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -249,8 +249,14 @@ impl Shell {
                 agent,
                 text,
                 session,
+                deps,
             } => {
-                self.tasks.call(task, agent, text, session);
+                let request = RunRequest {
+                    session: Some(session),
+                    deps,
+                    ..RunRequest::prompt(text)
+                };
+                self.tasks.call(task, agent, request);
             }
             Action::Cancel { run } => self.tasks.cancel(run),
             Action::Ask { task, question } => self.tasks.ask(task, question),

@@ -35,12 +35,8 @@ impl Tasks {
     }
 
     /// Begins a run.
-    pub(crate) fn call(&mut self, task: Task, agent: String, text: String, session: String) {
+    pub(crate) fn call(&mut self, task: Task, agent: String, request: RunRequest) {
         let (client, events) = (self.client.clone(), self.events.clone());
-        let request = RunRequest {
-            session: Some(session),
-            ..RunRequest::prompt(text)
-        };
         self.begin(task, async move {
             if let Err(error) = run(task, &client, &agent, &request, &events).await {
                 send(&events, Event::RunFailed(task, error.into())).await;

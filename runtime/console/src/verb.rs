@@ -16,6 +16,8 @@ pub enum Verb {
     Call,
     /// A fresh conversation.
     New,
+    /// What goes with every call.
+    Deps,
     /// What was said in this conversation.
     History,
     /// Everything about one agent.
@@ -47,6 +49,8 @@ pub enum Operand {
     Targets,
     /// The rest of the line, as it stands.
     Text,
+    /// The rest of the line, a JSON value; or nothing.
+    OptionalJson,
 }
 
 /// A switch that a verb takes.
@@ -142,6 +146,15 @@ pub const VERBS: &[VerbRow] = &[
         ..PLAIN
     },
     VerbRow {
+        verb: Verb::Deps,
+        name: "deps",
+        operands: &[Operand::OptionalJson],
+        arguments: "[JSON]",
+        about: "dependencies of every message to this agent",
+        more: "Without JSON it shows them; null goes without again. /new keeps them.",
+        ..PLAIN
+    },
+    VerbRow {
         verb: Verb::History,
         name: "history",
         about: "show this conversation",
@@ -168,7 +181,7 @@ pub const VERBS: &[VerbRow] = &[
         operands: &[Operand::Agent],
         arguments: "AGENT",
         about: "everything about one agent, its last crash too",
-        more: "Shows the manifest, the limits, and the traceback of the last crash.",
+        more: "Shows the manifest, the limits, and the tracebacks of the last crash and the last fault.",
         ..PLAIN
     },
     VerbRow {
@@ -288,7 +301,7 @@ mod tests {
             let required = row
                 .operands
                 .iter()
-                .filter(|it| **it != Operand::OptionalVerb)
+                .filter(|it| !matches!(it, Operand::OptionalVerb | Operand::OptionalJson))
                 .count();
             let shown = row.arguments.split(' ').filter(|word| !word.is_empty());
             let shown_required = shown.filter(|word| !word.starts_with('[')).count();

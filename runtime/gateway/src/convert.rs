@@ -4,24 +4,27 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 use synapse_api as api;
+use synapse_core::fault::Origin;
 use synapse_core::spec::{AgentSpec, Program, Restart, Shutdown, Strategy, WhenFull};
 use synapse_node as node;
 
 pub(crate) fn fault(fault: synapse_core::fault::Fault) -> api::Fault {
-    use synapse_core::fault::Origin;
-    let origin = match fault.origin {
+    api::Fault {
+        code: fault.code.as_str().to_owned(),
+        origin: origin(fault.origin).to_owned(),
+        message: fault.message,
+        retryable: fault.retryable,
+        details: fault.details,
+    }
+}
+
+const fn origin(origin: Origin) -> &'static str {
+    match origin {
         Origin::Caller => "caller",
         Origin::Runtime => "runtime",
         Origin::Agent => "agent",
         Origin::Model => "model",
         Origin::Tool => "tool",
-    };
-    api::Fault {
-        code: fault.code.as_str().to_owned(),
-        origin: origin.to_owned(),
-        message: fault.message,
-        retryable: fault.retryable,
-        details: fault.details,
     }
 }
 
@@ -140,6 +143,19 @@ pub(crate) fn detail(detail: node::AgentDetail) -> api::AgentDetail {
         manifest,
         spec: summary(&detail.spec),
         last_exits: detail.exits.into_iter().map(exit).collect(),
+        last_fault: detail.failed_run.map(failed_run),
+    }
+}
+
+fn failed_run(view: node::FailedRunView) -> api::LastFault {
+    api::LastFault {
+        run: view.run,
+        code: view.code.as_str().to_owned(),
+        origin: origin(view.origin).to_owned(),
+        message: view.message,
+        at: view.at,
+        incarnation: view.incarnation,
+        traceback: view.traceback,
     }
 }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use synapse_core::exit::ExitReason;
-use synapse_core::fault::{Fault, FaultCode};
+use synapse_core::fault::{Fault, FaultCode, Origin};
 use synapse_core::spec::AgentSpec;
 use synapse_process::{ProcessGroup, Signal};
 use tokio::time::Instant;
@@ -26,7 +26,7 @@ use crate::handle::{RunId, RunOutcome};
 use crate::link::{CancelReason, LinkPort};
 use crate::logs::LogBook;
 use crate::mailbox::Mailbox;
-use crate::view::{AgentDetail, AgentState, AgentView, ExitView, ReplicaView};
+use crate::view::{AgentDetail, AgentState, AgentView, ExitView, FailedRunView, ReplicaView};
 
 /// Exits kept per agent.
 const EXITS_KEPT: usize = 20;
@@ -66,6 +66,7 @@ struct Replica {
 #[derive(Debug, Default)]
 struct Record {
     exits: VecDeque<ExitView>,
+    failed_run: Option<FailedRunView>,
     restarts: u64,
     manifest: Value,
 }
@@ -379,6 +380,13 @@ impl Agent {
         record.exits.push_front(exit);
     }
 
+    /// Kept for whoever looks after the agent; a mistake of the caller's is none of it.
+    pub(crate) fn run_failed(&self, run: FailedRunView) {
+        if run.origin != Origin::Caller {
+            self.record.lock().failed_run = Some(run);
+        }
+    }
+
     pub(crate) fn restarted(&self) {
         self.record.lock().restarts += 1;
     }
@@ -416,11 +424,15 @@ impl Agent {
     }
 
     pub(crate) fn detail(&self) -> AgentDetail {
-        let exits = self.record.lock().exits.iter().cloned().collect();
+        let record = self.record.lock();
+        let exits = record.exits.iter().cloned().collect();
+        let failed_run = record.failed_run.clone();
+        drop(record);
         AgentDetail {
             view: self.view(),
             spec: self.spec.clone(),
             exits,
+            failed_run,
         }
     }
 }

@@ -33,6 +33,6 @@ pub use node::{NodeEnd, NodeError, NodeSettings, SESSION_BYTES_MAX, SESSIONS_MAX
 pub use session::{Segment, SessionStore};
 pub use synapse_process::{Signal, Spawner};
 pub use view::{
-    ActionOutcome, AgentDetail, AgentState, AgentView, EventKind, ExitView, LogLine, LogStream,
-    NodeEvent, NodeStatus, ReplicaView, SessionView, SupervisorView, Turn,
+    ActionOutcome, AgentDetail, AgentState, AgentView, EventKind, ExitView, FailedRunView, LogLine,
+    LogStream, NodeEvent, NodeStatus, ReplicaView, SessionView, SupervisorView, Turn,
 };

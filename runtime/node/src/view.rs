@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use synapse_core::exit::ExitReason;
+use synapse_core::fault::{FaultCode, Origin};
 use synapse_core::spec::{AgentSpec, Strategy};
 
 /// Where an agent's incarnation stands.
@@ -107,6 +108,26 @@ pub struct AgentView {
     pub manifest: Value,
 }
 
+/// How the last run that failed ended, by the word of the agent's process. Runs that died with it
+/// are told in its [`ExitView`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct FailedRunView {
+    /// Which run, e.g. `r-17`.
+    pub run: String,
+    /// When, RFC 3339 in UTC.
+    pub at: String,
+    /// Which incarnation it ran in.
+    pub incarnation: u64,
+    /// What it was.
+    pub code: FaultCode,
+    /// Whose it was.
+    pub origin: Origin,
+    /// What happened, in a line or two.
+    pub message: String,
+    /// The Python traceback, where one came with it.
+    pub traceback: Option<String>,
+}
+
 /// An agent with everything that `inspect` shows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AgentDetail {
@@ -116,6 +137,8 @@ pub struct AgentDetail {
     pub spec: AgentSpec,
     /// The last exits, newest first.
     pub exits: Vec<ExitView>,
+    /// The last run that failed.
+    pub failed_run: Option<FailedRunView>,
 }
 
 /// A supervisor, as `status` shows it.

@@ -1,5 +1,6 @@
 //! What goes out of the machine: what the shell does, in order.
 
+use serde_json::Value;
 use synapse_api::{ActionKind, NodeEvent, Status};
 
 use super::{Task, View};
@@ -20,6 +21,7 @@ pub(crate) enum Action {
         agent: String,
         text: String,
         session: String,
+        deps: Option<Value>,
     },
     /// Ask the node to cancel a run.
     Cancel { run: String },

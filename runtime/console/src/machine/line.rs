@@ -1,6 +1,7 @@
 //! What a line does: commands to questions, and their answers to views.
 
-use synapse_api::{AgentStatus, ExitCode, Fault, Status};
+use serde_json::Value;
+use synapse_api::{AgentStatus, ExitCode, Status};
 
 use super::turn::{Showing, Turn};
 use super::{
@@ -8,10 +9,6 @@ use super::{
     Task, View, Watch,
 };
 use crate::grammar::{Command, parse};
-use crate::render;
-
-/// Agents whose last traceback is kept: more than a person calls by hand.
-const TRACEBACKS_MAX: usize = 64;
 
 impl Machine {
     /// A line was read. While something runs it waits for its turn.
@@ -51,6 +48,7 @@ impl Machine {
             Command::Status => self.ask(Question::Status, actions),
             Command::Use(agent) => self.ask(Question::Agent(agent), actions),
             Command::New => self.new_conversation(actions),
+            Command::Deps(deps) => self.deps(deps, actions),
             Command::History => self.history(actions),
             Command::Inspect(agent) => self.ask(Question::Inspect(agent), actions),
             Command::Logs {
@@ -73,6 +71,7 @@ impl Machine {
     fn call(&mut self, agent: String, text: String, actions: &mut Vec<Action>) {
         let task = self.new_task();
         let session = self.conversations.touch(&agent);
+        let deps = self.deps.get(&agent).cloned();
         let showing = Showing::of(self.structured.get(&agent).copied());
         self.phase = Phase::Calling(Turn::new(task, agent.clone(), self.now, showing));
         actions.push(Action::Call {
@@ -80,7 +79,26 @@ impl Machine {
             agent,
             text,
             session,
+            deps,
         });
+    }
+
+    /// Sets or shows the dependencies of the current agent's calls.
+    fn deps(&mut self, deps: Option<Value>, actions: &mut Vec<Action>) {
+        let Some(agent) = self.current.clone() else {
+            return self.nobody(actions);
+        };
+        match deps {
+            None => {}
+            Some(Value::Null) => drop(self.deps.remove(&agent)),
+            Some(deps) => drop(self.deps.insert(agent.clone(), deps)),
+        }
+        let text = match self.deps.get(&agent) {
+            Some(deps) => format!("Messages to {agent} go with deps {deps}"),
+            None => format!("Messages to {agent} go without deps."),
+        };
+        actions.push(Action::Show(View::Remark(text)));
+        self.next(actions);
     }
 
     fn nobody(&mut self, actions: &mut Vec<Action>) {
@@ -148,9 +166,7 @@ impl Machine {
                 self.current = Some(detail.status.name);
             }
             Answer::Inspect(detail) => {
-                let fault = self.tracebacks.get(&detail.status.name).cloned();
-                let detail = Box::new(detail);
-                actions.push(Action::Show(View::Inspect { detail, fault }));
+                actions.push(Action::Show(View::Inspect(Box::new(detail))));
             }
             Answer::History(session) => actions.push(Action::Show(View::History(session))),
             Answer::Logs(lines) => {
@@ -212,7 +228,6 @@ impl Machine {
         match failure {
             Failure::Fault(fault) => {
                 self.fail(fault.exit_code().code());
-                self.keep_traceback(&fault, agent.as_deref());
                 actions.push(Action::Show(View::Fault { fault, agent }));
             }
             Failure::Other(text, exit) => {
@@ -220,17 +235,6 @@ impl Machine {
                 actions.push(Action::Show(View::Trouble(text)));
             }
             Failure::Gone => self.node_gone(actions),
-        }
-    }
-
-    /// Faults are shown without their tracebacks; `/inspect` has the last one.
-    fn keep_traceback(&mut self, fault: &Fault, agent: Option<&str>) {
-        let room = self.tracebacks.len() < TRACEBACKS_MAX;
-        if let Some(agent) = agent.filter(|it| room || self.tracebacks.contains_key(*it))
-            && render::traceback(fault).is_some()
-        {
-            self.tracebacks
-                .insert(agent.to_owned(), Box::new(fault.clone()));
         }
     }
 

@@ -73,6 +73,7 @@ fn call(task: Task, agent: &str, text: &str, session: &str) -> Action {
         agent,
         text,
         session,
+        deps: None,
     }
 }
 
@@ -373,6 +374,7 @@ fn use_asks_the_node_and_changes_the_prompt() {
         manifest: None,
         spec: synapse_api::AgentSummary::default(),
         last_exits: Vec::new(),
+        last_fault: None,
     };
     let answer = Box::new(Answer::Agent(detail));
     assert_eq!(
@@ -386,28 +388,25 @@ fn use_asks_the_node_and_changes_the_prompt() {
 }
 
 #[test]
-fn the_traceback_of_a_fault_is_kept_for_inspect() {
+fn deps_go_with_every_call_of_their_agent_until_they_are_taken_back() {
     let mut console = console(Manner::Typed);
-    line(&mut console, "hi");
-    let mut fault = Fault::new("agent_error", "agent", "ValueError: no");
-    fault.details = json!({"traceback": "Traceback ..."});
-    console.step(1, Event::Run(1, RunEvent::Error(fault.clone())));
-    line(&mut console, "/inspect assistant");
-    let detail = AgentDetail {
-        status: status().agents[0].clone(),
-        manifest: None,
-        spec: synapse_api::AgentSummary::default(),
-        last_exits: Vec::new(),
-    };
-    let answer = Box::new(Answer::Inspect(detail.clone()));
-    let view = View::Inspect {
-        detail: Box::new(detail),
-        fault: Some(Box::new(fault)),
-    };
-    assert_eq!(
-        console.step(2, Event::Answered(2, answer)),
-        [Action::Show(view), read("assistant")]
-    );
+    let shown = |text| [remark(text), read("assistant")];
+    let none = "Messages to assistant go without deps.";
+    assert_eq!(line(&mut console, "/deps"), shown(none));
+    let with = "Messages to assistant go with deps {\"user\":\"Ada\"}";
+    assert_eq!(line(&mut console, "/deps {\"user\": \"Ada\"}"), shown(with));
+    line(&mut console, "/new");
+    for (task, text) in [(1, "one"), (2, "two")] {
+        let [Action::Call { deps, .. }] = &line(&mut console, text)[..] else {
+            panic!("no call");
+        };
+        assert_eq!(deps, &Some(json!({"user": "Ada"})));
+        console.step(1, error(task, "agent_crashed"));
+    }
+    let other = line(&mut console, "/call echo hi");
+    assert_eq!(other, [call(3, "echo", "hi", "c-echo-1")]);
+    console.step(1, error(3, "agent_crashed"));
+    assert_eq!(line(&mut console, "/deps null"), shown(none));
 }
 
 #[test]

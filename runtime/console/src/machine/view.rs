@@ -21,12 +21,7 @@ pub(crate) enum View {
     /// `/status`
     Status(Box<Status>),
     /// `/inspect`
-    Inspect {
-        /// What the node knows.
-        detail: Box<AgentDetail>,
-        /// The last fault of a call of this console that came with a traceback.
-        fault: Option<Box<Fault>>,
-    },
+    Inspect(Box<AgentDetail>),
     /// `/history`
     History(SessionView),
     /// A line of `/logs`

@@ -176,18 +176,17 @@ fn hint(fault: &Fault, agent: Option<&str>, voice: Voice) -> Option<String> {
         }
         "overloaded" | "session_busy" => "Try again in a moment.".to_owned(),
         "model_error" if fault.retryable => retry_after(fault),
-        _ if traceback(fault).is_some() => match voice {
-            Voice::Console => format!("/inspect {agent} shows the traceback."),
-            Voice::CommandLine => "With --json the details have the traceback.".to_owned(),
-        },
+        _ if has_traceback(fault) => {
+            let inspect = voice.verb(&format!("inspect {agent}"));
+            format!("{inspect} shows the traceback.")
+        }
         _ => return None,
     })
 }
 
-/// The Python traceback that came with a fault, where one did.
-#[must_use]
-pub fn traceback(fault: &Fault) -> Option<&str> {
-    fault.details.get("traceback")?.as_str()
+/// Whether a Python traceback came with a fault.
+fn has_traceback(fault: &Fault) -> bool {
+    fault.details.get("traceback").is_some_and(Value::is_string)
 }
 
 fn retry_after(fault: &Fault) -> String {

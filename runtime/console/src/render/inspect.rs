@@ -2,10 +2,9 @@
 
 use serde_json::Value;
 use synapse_api::{
-    AgentDetail, AgentStatus, AgentSummary, Fault, LastExit, Program, ReplicaStatus,
+    AgentDetail, AgentStatus, AgentSummary, LastExit, LastFault, Program, ReplicaStatus,
 };
 
-use super::answer::traceback;
 use super::layout::{indented, pad, wrap};
 use super::measure::{bytes, clock, count, duration_ms, setting_ms};
 use super::{Palette, printable, state_colour};
@@ -23,6 +22,7 @@ pub fn inspect(detail: &AgentDetail, cells: usize, palette: Palette) -> String {
         manifest,
         spec,
         last_exits,
+        last_fault,
     } = detail;
     let mut page = Page {
         lines: Vec::new(),
@@ -39,19 +39,9 @@ pub fn inspect(detail: &AgentDetail, cells: usize, palette: Palette) -> String {
     }
     page.spec(spec);
     page.exits(last_exits);
-    page.lines.join("\n")
-}
-
-/// What the last call of this console that failed left to look at, below `/inspect`.
-#[must_use]
-pub fn last_fault(fault: &Fault, cells: usize, palette: Palette) -> String {
-    let mut page = Page {
-        lines: Vec::new(),
-        cells,
-        palette,
-    };
-    page.pair("last fault", &format!("{}: {}", fault.code, fault.message));
-    page.quote("traceback", traceback(fault).unwrap_or_default());
+    if let Some(fault) = last_fault {
+        page.fault(fault);
+    }
     page.lines.join("\n")
 }
 
@@ -196,6 +186,23 @@ impl Page {
         {
             self.quote("stderr", &tail);
         }
+    }
+
+    fn fault(&mut self, fault: &LastFault) {
+        let LastFault {
+            run,
+            code,
+            message,
+            at,
+            incarnation,
+            ..
+        } = fault;
+        let text = format!(
+            "{run} of #{incarnation} at {}: {code}: {message}",
+            clock(at)
+        );
+        self.pair("last fault", &text);
+        self.quote("traceback", fault.traceback.as_deref().unwrap_or_default());
     }
 
     fn quote(&mut self, key: &str, text: &str) {

@@ -1,8 +1,9 @@
 use expect_test::{Expect, expect};
 use serde_json::{Map, Value, json};
 use synapse_api::{
-    ActionOutcome, AgentDetail, AgentStatus, AgentSummary, Fault, LastExit, LogLine, NodeEvent,
-    Program, ReplicaStatus, RunResult, SessionView, Status, SupervisorStatus, ToolEvent, Turn,
+    ActionOutcome, AgentDetail, AgentStatus, AgentSummary, Fault, LastExit, LastFault, LogLine,
+    NodeEvent, Program, ReplicaStatus, RunResult, SessionView, Status, SupervisorStatus, ToolEvent,
+    Turn,
 };
 
 use super::*;
@@ -202,6 +203,18 @@ fn a_narrow_terminal_gets_fewer_columns() {
     check(&status(&troubled(), 44, Palette::PLAIN), &expected);
 }
 
+fn last_fault() -> LastFault {
+    LastFault {
+        run: "r-18".into(),
+        code: "agent_error".into(),
+        origin: "agent".into(),
+        message: "ValueError: no".into(),
+        at: "2026-11-20T09:46:53Z".into(),
+        incarnation: 3,
+        traceback: Some("Traceback ...\nValueError: no".into()),
+    }
+}
+
 #[test]
 fn inspect_shows_everything_with_the_evidence_of_the_last_crash() {
     let mut status = troubled().agents.remove(1);
@@ -233,6 +246,7 @@ fn inspect_shows_everything_with_the_evidence_of_the_last_crash() {
         manifest: Some(manifest),
         spec,
         last_exits: vec![last, exit(2)],
+        last_fault: Some(last_fault()),
     };
     let expected = expect![[r#"
         analyst #1   backoff   root/analyst
@@ -263,6 +277,10 @@ fn inspect_shows_everything_with_the_evidence_of_the_last_crash() {
           loading
           ^[[2Jout of memory?
         before        #2 at 09:46:52: killed by signal 9 after 41 s
+        last fault    r-18 of #3 at 09:46:53: agent_error: ValueError: no
+        traceback
+          Traceback ...
+          ValueError: no
     "#]];
     check(&inspect(&detail, 80, Palette::PLAIN), &expected);
 }

@@ -10,13 +10,16 @@ use synapse_wire::{ChunkData, Refused};
 use tokio::time::Instant;
 
 use crate::call::Call;
-use crate::handle::{RunEvent, RunOutcome};
+use crate::clock::timestamp;
+use crate::handle::{RunEvent, RunId, RunOutcome};
 use crate::link::{Link, Running};
 use crate::session::Segment;
-use crate::view::LogStream;
+use crate::view::{FailedRunView, LogStream};
 
 /// Bytes of a traceback: it stays in the events and in the record of exits.
 const TRACEBACK_BYTES_MAX: usize = 16 * 1024;
+/// Bytes of a failed run's message that the record of its agent keeps.
+const MESSAGE_BYTES_MAX: usize = 4 * 1024;
 /// Mistakes of an output that the model is told of at once.
 const OUTPUT_MISTAKES_MAX: usize = 5;
 
@@ -42,6 +45,7 @@ impl Link {
             && let Err(message) = self.check_output(&result.output)
         {
             let fault = Fault::new(FaultCode::OutputInvalid, message);
+            self.note_failure(call.id, &fault, None);
             call.settle(None, None);
             self.agent.finish(&call, Err(fault));
             return;
@@ -63,9 +67,10 @@ impl Link {
         let Some(running) = self.end_run(frame.run) else {
             return;
         };
-        if let Some(traceback) = traceback(frame.details.as_ref()) {
+        let traceback = traceback(frame.details.as_ref());
+        if let Some(traceback) = &traceback {
             let head = format!("run {} failed: {}", running.call.id, frame.message);
-            self.log_traceback(&head, &traceback);
+            self.log_traceback(&head, traceback);
         }
         if running.started {
             let segment = segment(frame.new_messages.clone(), frame.message_count);
@@ -74,7 +79,21 @@ impl Link {
             // Cancelled or refused ahead of its turn: the conversation is as it was.
             drop(running.call.take_lease());
         }
-        self.agent.finish(&running.call, Err(fault_of(frame)));
+        let fault = fault_of(frame);
+        self.note_failure(running.call.id, &fault, traceback);
+        self.agent.finish(&running.call, Err(fault));
+    }
+
+    fn note_failure(&self, run: RunId, fault: &Fault, traceback: Option<String>) {
+        self.agent.run_failed(FailedRunView {
+            run: run.to_string(),
+            at: timestamp(),
+            incarnation: self.incarnation,
+            code: fault.code,
+            origin: fault.origin,
+            message: beginning(&fault.message),
+            traceback,
+        });
     }
 
     /// The caller gets it as data; whoever looks after the agent finds it in its log.
@@ -194,6 +213,16 @@ pub(super) fn traceback(details: Option<&Map<String, Value>>) -> Option<String> 
     let from = text.len().saturating_sub(TRACEBACK_BYTES_MAX);
     let from = (from..=text.len()).find(|at| text.is_char_boundary(*at))?;
     text.get(from..).map(str::to_owned)
+}
+
+/// The beginning of a message, which says what happened.
+fn beginning(message: &str) -> String {
+    let end = message.len().min(MESSAGE_BYTES_MAX);
+    let end = (0..=end).rev().find(|at| message.is_char_boundary(*at));
+    message
+        .get(..end.unwrap_or(0))
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// A fault of the agent, in the words of the catalogue.
