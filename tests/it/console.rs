@@ -92,6 +92,19 @@ fn a_signal_in_the_middle_of_a_line_restores_the_terminal() {
 }
 
 #[test]
+fn ctrl_c_during_the_start_says_what_is_waited_for() {
+    let late = "[supervisor.root]\nchildren = [\"late\"]\n[agent.late]\n\
+                entry = \"ready_late:answer\"\nshutdown = \"brutal_kill\"\n\
+                env = { SYNAPSE_TEST_LATE_S = \"60\" }\n";
+    let world = World::new(late);
+    let mut screen = Screen::open(&world, "");
+    world.wait_for_agent("late", "its process runs", |agent| agent["pid"].is_u64());
+    screen.types("\x03");
+    screen.shows("stopping the agents in order; a second signal does not wait for them");
+    screen.ends_with(&world, 0);
+}
+
+#[test]
 fn an_attached_console_leaves_the_node_running() {
     let world = World::up(ECHO);
     let mut screen = Screen::open(&world, "console");

@@ -5,7 +5,7 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::harness::{Running, World, is_alive};
+use crate::harness::{Running, World, holds, is_alive, wait_for};
 
 const TREE: &str = r#"
 [supervisor.root]
@@ -149,6 +149,24 @@ fn run_is_up_by_another_name_and_help_has_the_exit_codes() {
     for part in ["up", "call", "status", "Exit codes", "124 deadline"] {
         assert!(help.contains(part), "{part:?} in {help}");
     }
+}
+
+#[test]
+fn a_mistake_in_rust_log_is_told_and_an_empty_one_is_none() {
+    let tree = "[supervisor.root]\nchildren = [\"one\"]\n[agent.one]\nentry = \"plain:report\"\n";
+    let mut world = World::new(tree).with_variable("RUST_LOG", "synapse_node=loud");
+    let outcome = world.run(&["up", "--no-console"]).exits(2);
+    for part in ["RUST_LOG=\"synapse_node=loud\"", "help: for example"] {
+        let told = &outcome.stderr;
+        assert!(told.contains(part), "{part:?} in {told}");
+    }
+    world.set_variable("RUST_LOG", "");
+    world.start();
+    world.call("one", "this");
+    wait_for("what agents print in the log, as is configured", || {
+        let log = world.wait_for_file(".synapse/synapse.log");
+        holds(log.contains("printed this"), log)
+    });
 }
 
 #[test]

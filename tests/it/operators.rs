@@ -22,6 +22,16 @@ entry = "plain:echo"
 entry = "plain:echo"
 "#;
 
+#[test]
+fn a_supervisor_without_agents_is_told_to_have_none() {
+    let world =
+        World::up("[supervisor.root]\nchildren = [\"empty\"]\n[supervisor.empty]\nchildren = []\n");
+    let text = world.run(&["restart", "empty"]).text();
+    assert_eq!(text, "there are no agents below it: nothing was done");
+    let answer = world.run(&["restart", "empty", "--json"]).exits(0).json();
+    assert_eq!(answer, json!({"results": []}));
+}
+
 fn act(world: &World, verb: &str, targets: &[&str]) -> Vec<Value> {
     let mut arguments = vec![verb, "--json"];
     arguments.extend(targets);

@@ -7,6 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use synapse_api::ExitCode;
 use synapse_config::{LogFormat, LogLevel, LogSettings};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
@@ -14,41 +15,47 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
+use crate::failure::Failure;
+
 /// The log file in the data directory.
 const LOG_FILE: &str = "synapse.log";
 
 /// Begins to log. `RUST_LOG` wins over the configured level.
-pub(crate) fn begin(data_dir: &Path, settings: LogSettings, stderr: bool) -> io::Result<()> {
-    let file = RotatedFile::open(data_dir.join(LOG_FILE), settings)?;
+pub(crate) fn begin(data_dir: &Path, settings: LogSettings, stderr: bool) -> Result<(), Failure> {
+    let cannot =
+        |error: io::Error| Failure::new(format!("cannot log into {}: {error}", data_dir.display()));
+    let file = RotatedFile::open(data_dir.join(LOG_FILE), settings).map_err(cannot)?;
     let file = tracing_subscriber::fmt::layer()
         .json()
         .with_writer(file)
-        .with_filter(filter(settings));
-    let console = stderr.then(|| {
-        let terminal = io::stderr().is_terminal();
-        let json = match settings.format {
-            Some(format) => format == LogFormat::Json,
-            None => !terminal,
-        };
-        let layer = tracing_subscriber::fmt::layer()
-            .with_writer(io::stderr)
-            .with_ansi(terminal);
-        let layer: Box<dyn Layer<Registry> + Send + Sync> = if json {
-            Box::new(layer.json().with_filter(filter(settings)))
-        } else {
-            Box::new(layer.with_filter(filter(settings)))
-        };
-        layer
-    });
+        .with_filter(filter(settings)?);
+    let console = stderr.then(|| on_stderr(settings)).transpose()?;
     // The only subscriber of this process.
     Registry::default()
         .with(console)
         .with(file)
         .try_init()
-        .map_err(io::Error::other)
+        .map_err(|error| cannot(io::Error::other(error)))
 }
 
-fn filter(settings: LogSettings) -> EnvFilter {
+fn on_stderr(settings: LogSettings) -> Result<Box<dyn Layer<Registry> + Send + Sync>, Failure> {
+    let terminal = io::stderr().is_terminal();
+    let json = match settings.format {
+        Some(format) => format == LogFormat::Json,
+        None => !terminal,
+    };
+    let layer = tracing_subscriber::fmt::layer()
+        .with_writer(io::stderr)
+        .with_ansi(terminal);
+    let filter = filter(settings)?;
+    Ok(if json {
+        Box::new(layer.json().with_filter(filter))
+    } else {
+        Box::new(layer.with_filter(filter))
+    })
+}
+
+fn filter(settings: LogSettings) -> Result<EnvFilter, Failure> {
     let level = match settings.level {
         LogLevel::Trace => LevelFilter::TRACE,
         LogLevel::Debug => LevelFilter::DEBUG,
@@ -59,15 +66,16 @@ fn filter(settings: LogSettings) -> EnvFilter {
     // Actors' own life is no news to an operator.
     let quiet = "ractor=warn,hyper=warn";
     let configured = format!("{level},{quiet}");
-    EnvFilter::try_from_default_env().unwrap_or_else(|error| {
-        if std::env::var_os(EnvFilter::DEFAULT_ENV).is_some() {
-            // The log does not stand yet; a closed stderr is no reason not to start.
-            drop(writeln!(
-                io::stderr(),
-                "warning: RUST_LOG is not used: {error}"
-            ));
-        }
-        EnvFilter::new(configured)
+    // An empty variable means what an absent one does.
+    let asked = std::env::var_os(EnvFilter::DEFAULT_ENV).filter(|asked| !asked.is_empty());
+    let Some(asked) = asked else {
+        return Ok(EnvFilter::new(configured));
+    };
+    let asked = asked.to_string_lossy();
+    EnvFilter::try_new(&asked).map_err(|error| {
+        Failure::new(format!("RUST_LOG={asked:?} is no filter: {error}"))
+            .exit(ExitCode::Usage)
+            .help("for example RUST_LOG=info, or RUST_LOG=info,synapse_node=debug")
     })
 }
 

@@ -4,7 +4,7 @@
 pub(crate) mod launcher;
 mod stdin;
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::Path;
 
 use synapse_api::{Client, ConnectError, ExitCode};
@@ -45,9 +45,7 @@ pub(crate) async fn up(arguments: UpArguments) -> Result<u8, Failure> {
     }
     let lock = prepare_data_dir(&configuration)?;
     let data_dir = lock.data_dir().to_owned();
-    logging::begin(&data_dir, configuration.runtime.log, stdin == Stdin::Nobody).map_err(
-        |error| Failure::new(format!("cannot log into {}: {error}", data_dir.display())),
-    )?;
+    logging::begin(&data_dir, configuration.runtime.log, stdin == Stdin::Nobody)?;
     let screen = Screen::new(stdin);
     screen.print(&render::header(
         env!("CARGO_PKG_VERSION"),
@@ -152,7 +150,7 @@ impl Session {
     async fn run(&self, signals: &mut Signals, stdin: Stdin) -> End {
         tokio::select! {
             end = self.node.ended() => return End::Node(end),
-            _ = signals.next() => return End::Signal,
+            _ = signals.next() => return signalled(),
             // Each agent was up once; one that has crashed since does not keep the prompt away.
             () = self.node.started() => {}
         }
@@ -166,7 +164,7 @@ impl Session {
         if stdin == Stdin::Nobody {
             return tokio::select! {
                 end = self.node.ended() => End::Node(end),
-                _ = signals.next() => End::Signal,
+                _ = signals.next() => signalled(),
             };
         }
         self.console(client, stdin).await
@@ -230,6 +228,17 @@ impl Session {
             },
         }
     }
+}
+
+/// The stop takes as long as the agents may take: a person is told what is waited for.
+fn signalled() -> End {
+    let mut stderr = std::io::stderr();
+    if stderr.is_terminal() {
+        let text = "stopping the agents in order; a second signal does not wait for them";
+        // A closed stderr keeps nobody from stopping.
+        drop(writeln!(stderr, "{text}"));
+    }
+    End::Signal
 }
 
 /// Stops the tree in order, and says what the whole program exits with.

@@ -100,8 +100,9 @@ impl Environment {
             None => self.kept_or_built(progress).await?,
         };
         let sdk = Sdk::unpack(&self.cache)?;
-        if sdk.is_new {
+        if !sdk.is_compiled(&choice.version) {
             compile(self.invoker(), &choice.python, &sdk.folder).await?;
+            sdk.note_compiled(&choice.version);
         }
         let Choice {
             python,

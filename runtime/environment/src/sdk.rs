@@ -25,8 +25,6 @@ const LAUNCHER_NAME: &str = "synapse_worker.py";
 #[derive(Clone, Debug)]
 pub(crate) struct Sdk {
     pub(crate) folder: PathBuf,
-    /// Whether it was unpacked just now, and so is not compiled yet.
-    pub(crate) is_new: bool,
 }
 
 impl Sdk {
@@ -36,10 +34,7 @@ impl Sdk {
         let name = format!("sdk-{hash}");
         let folder = cache.path(&name);
         if folder.join(LAUNCHER_NAME).is_file() {
-            return Ok(Self {
-                folder,
-                is_new: false,
-            });
+            return Ok(Self { folder });
         }
         cache.create()?;
         let part = cache.temporary(&name);
@@ -53,20 +48,32 @@ impl Sdk {
             fs::write(&path, content).map_err(failed("write", &path))?;
         }
         match fs::rename(&part, &folder) {
-            Ok(()) => Ok(Self {
-                folder,
-                is_new: true,
-            }),
+            Ok(()) => Ok(Self { folder }),
             // Another process was faster, with the same content.
             Err(_) if folder.join(LAUNCHER_NAME).is_file() => {
                 remove(&part)?;
-                Ok(Self {
-                    folder,
-                    is_new: false,
-                })
+                Ok(Self { folder })
             }
             Err(error) => Err(failed("rename into place", &folder)(error)),
         }
+    }
+
+    /// Whether a start has compiled it for this version of Python; one that was cut off has not.
+    pub(crate) fn is_compiled(&self, version: &str) -> bool {
+        self.compiled_mark(version).is_file()
+    }
+
+    /// Says so to later starts. Where the cache cannot be written to, each of them compiles anew,
+    /// and finds little to do.
+    pub(crate) fn note_compiled(&self, version: &str) {
+        let mark = self.compiled_mark(version);
+        if let Err(error) = fs::write(&mark, "") {
+            tracing::debug!(mark = %mark.display(), %error, "not noted as compiled");
+        }
+    }
+
+    fn compiled_mark(&self, version: &str) -> PathBuf {
+        self.folder.join(format!(".compiled-{version}"))
     }
 
     pub(crate) fn launcher(folder: &std::path::Path) -> PathBuf {

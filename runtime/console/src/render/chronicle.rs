@@ -87,6 +87,9 @@ fn or<'a>(text: &'a str, other: &'a str) -> &'a str {
 /// What an operator's action did, a line for each agent.
 #[must_use]
 pub fn actions(outcomes: &[ActionOutcome], palette: Palette) -> String {
+    if outcomes.is_empty() {
+        return "there are no agents below it: nothing was done".to_owned();
+    }
     let lines = outcomes.iter().map(|result| {
         let message = printable(&result.message);
         let named = message.contains(&result.agent);

@@ -557,6 +557,8 @@ fn actions_tell_what_they_did_to_whom() {
         echo: it has no process
     "#]];
     check(&actions(&outcomes, Palette::PLAIN), &expected);
+    let none = "there are no agents below it: nothing was done";
+    assert_eq!(actions(&[], Palette::PLAIN), none);
 }
 
 #[test]

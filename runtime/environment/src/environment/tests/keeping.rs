@@ -243,6 +243,22 @@ async fn requirements_are_installed_with_pip_too() {
 }
 
 #[tokio::test]
+async fn an_sdk_whose_compiling_was_cut_off_is_compiled_by_the_next_start() {
+    let site = Site::new().await;
+    let built = site.prepare().await.unwrap();
+    let compiled = built.sdk.join("synapse_agent/__pycache__");
+    let mark = built.sdk.join(format!(".compiled-{}", built.version));
+    assert!(compiled.is_dir() && mark.is_file());
+    // As a start leaves it that ends between unpacking and compiling.
+    fs::remove_dir_all(&compiled).unwrap();
+    site.prepare().await.unwrap();
+    assert!(!compiled.exists(), "what is compiled is left alone");
+    fs::remove_file(&mark).unwrap();
+    site.prepare().await.unwrap();
+    assert!(compiled.is_dir() && mark.is_file());
+}
+
+#[tokio::test]
 async fn the_worker_starts_with_the_sdk_last_on_its_path() {
     let site = Site::new().await;
     let built = site.prepare().await.unwrap();
