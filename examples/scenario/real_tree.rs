@@ -81,7 +81,8 @@ struct Cast {
     world: World,
     path: String,
     nodes: Arc<Mutex<HashMap<ChildId, Node>>>,
-    /// Its supervisor lost its parent by a kill: it ends in order, and for that reason.
+    /// This supervisor lost its parent by a kill: it ends in order, and for that reason. Also its
+    /// identity: no other life has the same.
     orphaned: Arc<AtomicBool>,
 }
 
@@ -102,19 +103,46 @@ impl World {
         self.facts().lines.clone()
     }
 
+    /// Lets everything happen until the trace is silent, as in the oracle, and nothing is left to
+    /// do: on a busy machine silence alone may be that of a process that does not get its turn.
     async fn rest(&self) {
-        let state = || {
-            let facts = self.facts();
-            (facts.lines.len(), facts.obeying)
-        };
-        let mut before = state();
+        let mut before = self.state();
         loop {
             sleep(SILENCE).await;
-            let now = state();
+            self.probe().await;
+            let now = self.state();
             if now == before && now.1 == 0 {
                 return;
             }
             before = now;
+        }
+    }
+
+    /// Lines so far, and workers on their way out.
+    fn state(&self) -> (usize, usize) {
+        let facts = self.facts();
+        (facts.lines.len(), facts.obeying)
+    }
+
+    /// Asks every supervisor for its state, so that all that was on its way to one has arrived,
+    /// until that changes nothing any more.
+    async fn probe(&self) {
+        loop {
+            let before = self.state();
+            let live: Vec<Live> = self.facts().at_path.values().cloned().collect();
+            for live in live {
+                if let Live::Supervisor {
+                    handle: Some(handle),
+                    ..
+                } = live
+                {
+                    // None means that it is gone; then its parent has been told.
+                    drop(handle.snapshot().await);
+                }
+            }
+            if self.state() == before {
+                return;
+            }
         }
     }
 
@@ -167,11 +195,17 @@ impl World {
 
     fn ended(&self, cast: &Cast, reason: &ExitReason) {
         let mut facts = self.facts();
-        let reason = if cast.orphaned.load(Ordering::Relaxed) {
-            &ExitReason::Killed
-        } else {
+        // The next life may have this path already, where the last one's parent was killed.
+        let is_here = match facts.at_path.get(&cast.path) {
+            Some(Live::Supervisor { cast: here, .. }) => here.is(cast),
+            Some(Live::Worker { .. }) | None => false,
+        };
+        if is_here {
             facts.at_path.remove(&cast.path);
-            reason
+        }
+        let reason = match cast.orphaned.load(Ordering::Relaxed) {
+            true => &ExitReason::Killed,
+            false => reason,
         };
         facts
             .lines
@@ -312,6 +346,11 @@ impl World {
 }
 
 impl Cast {
+    /// Whether this is the same life of the same supervisor.
+    fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.orphaned, &other.orphaned)
+    }
+
     fn is_dynamic(&self) -> bool {
         locked(&self.nodes).values().any(|node| node.template)
     }
@@ -394,7 +433,8 @@ impl Worker {
         let reason = loop {
             tokio::select! {
                 () = &mut obeyed => break reason,
-                order = self.inbox.recv() => if let Some(Order::Kill) = order {
+                // Without orders to come, when its supervisor is gone, it is the delay alone.
+                Some(order) = self.inbox.recv() => if let Order::Kill = order {
                     break ExitReason::Killed;
                 },
             }

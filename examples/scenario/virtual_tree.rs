@@ -14,8 +14,12 @@ use super::script::{Kind, Node, Scenario, Step, reason, shown};
 
 /// A step is over when the trace has been silent for so long (as in the oracle).
 const SILENCE: Millis = Millis(40);
-/// Events in one step before the scenario is called endless.
+/// How long the end of a process is waited for (as in the oracle).
+const PATIENCE: Millis = Millis(10_000);
+/// Events in one span of silence before they are left for the next one.
 const EVENTS_MAX: usize = 100_000;
+/// Looks in one step before the scenario is called endless.
+const LOOKS_MAX: usize = 1000;
 
 /// The trace of a scenario, one line an event.
 #[must_use]
@@ -48,6 +52,8 @@ struct VirtualTree {
     starts: HashMap<String, u32>,
     lines: Vec<String>,
     obeying: usize,
+    /// Requests that were answered.
+    answered: u64,
     root_failed: bool,
 }
 
@@ -93,32 +99,48 @@ impl VirtualTree {
             starts: HashMap::new(),
             lines: Vec::new(),
             obeying: 0,
+            answered: 0,
             root_failed: false,
         };
         tree.start_supervisor("root".to_owned(), root, None);
         tree
     }
 
-    /// Lets everything happen until the trace is silent and no worker is still obeying.
+    /// Lets everything happen until the trace is silent and no worker is still obeying: as the
+    /// oracle does, which looks every 40 ms whether anything has changed.
     fn rest(&mut self) {
-        let mut silent_until = self.now + SILENCE;
-        for _ in 0..EVENTS_MAX {
-            let Some(entry) = self.agenda.first_entry() else {
-                break;
-            };
-            let at = entry.key().0;
-            if at > silent_until && self.obeying == 0 {
-                break;
+        let mut before = (self.lines.len(), self.obeying);
+        for _ in 0..LOOKS_MAX {
+            self.wait(SILENCE);
+            let now = (self.lines.len(), self.obeying);
+            if now == before && self.obeying == 0 {
+                return;
             }
-            let due = entry.remove();
-            self.now = self.now.max(at);
-            let lines = self.lines.len();
-            self.happen(due);
-            if self.lines.len() > lines || self.obeying > 0 {
-                silent_until = self.now + SILENCE;
+            before = now;
+        }
+        self.lines.push("endless".to_owned());
+    }
+
+    /// Lets happen what comes before this does, if it comes in time.
+    fn until(&mut self, done: impl Fn(&Self) -> bool) {
+        let last = self.now + PATIENCE;
+        while !done(self) {
+            if !self.happen_before(last) {
+                return self.lines.push("hung".to_owned());
             }
         }
-        self.now = self.now.max(silent_until);
+    }
+
+    /// Lets the next thing happen, if its time is not after this one; whether it did.
+    fn happen_before(&mut self, last: Time) -> bool {
+        let first = self.agenda.first_entry();
+        let Some(entry) = first.filter(|entry| entry.key().0 <= last) else {
+            return false;
+        };
+        self.now = self.now.max(entry.key().0);
+        let due = entry.remove();
+        self.happen(due);
+        true
     }
 
     fn schedule(&mut self, at: Time, due: Due) {
@@ -168,6 +190,7 @@ impl VirtualTree {
             Action::StartFailed(error) => self.start_failed(pid, error),
             Action::Exit { reason, .. } => self.end(pid, &reason),
             Action::Reply { reply, .. } => {
+                self.answered += 1;
                 let named = !self.is_dynamic(pid);
                 self.lines.push(format!("result {}", answer(&reply, named)));
             }
@@ -330,8 +353,11 @@ impl VirtualTree {
         if *stop_delay == Millis(0) {
             return self.end(pid, &reason);
         }
+        if std::mem::replace(obeying, true) {
+            // Its first reason stays.
+            return;
+        }
         let at = self.now + *stop_delay;
-        *obeying = true;
         self.obeying += 1;
         self.schedule(at, Due::Obeyed(pid, reason));
     }
@@ -422,7 +448,10 @@ impl VirtualTree {
     fn step(&mut self, step: &Step) {
         match step {
             Step::Wait { ms } => self.wait(Millis(*ms)),
-            Step::StopRoot => self.with("root", Self::stop),
+            Step::StopRoot => self.with("root", |tree, pid| {
+                tree.stop(pid);
+                tree.until(|tree| !tree.alive.contains_key(&pid));
+            }),
             Step::Exit { path, reason: word } if word == "kill" => self.with(path, Self::kill),
             Step::Exit { path, reason: word } => {
                 self.with(path, |tree, pid| tree.end(pid, &reason(word)));
@@ -450,14 +479,10 @@ impl VirtualTree {
 
     fn wait(&mut self, span: Millis) {
         let until = self.now + span;
-        while let Some(entry) = self
-            .agenda
-            .first_entry()
-            .filter(|entry| entry.key().0 <= until)
-        {
-            self.now = self.now.max(entry.key().0);
-            let due = entry.remove();
-            self.happen(due);
+        for _ in 0..EVENTS_MAX {
+            if !self.happen_before(until) {
+                break;
+            }
         }
         self.now = until;
     }
@@ -470,15 +495,14 @@ impl VirtualTree {
     }
 
     fn request(&mut self, path: &str, request: Request) {
-        self.with(path, |tree, pid| {
-            tree.tell(
-                pid,
-                Event::Request {
-                    token: Token(0),
-                    request,
-                },
-            )
-        });
+        self.with(path, |tree, pid| tree.ask(pid, request));
+    }
+
+    /// Asks, and lets happen what happens until the answer.
+    fn ask(&mut self, pid: Pid, request: Request) {
+        let token = Token(self.answered);
+        self.tell(pid, Event::Request { token, request });
+        self.until(|tree| tree.answered > token.0);
     }
 
     fn start_new(&mut self, pid: Pid, node: Node, keep: bool) {
@@ -492,12 +516,6 @@ impl VirtualTree {
         {
             boss.specs.insert(spec.id.clone(), node);
         }
-        self.tell(
-            pid,
-            Event::Request {
-                token: Token(0),
-                request: Request::StartChild(spec),
-            },
-        );
+        self.ask(pid, Request::StartChild(spec));
     }
 }

@@ -12,6 +12,8 @@ mod decisions;
 #[cfg(test)]
 mod documents;
 #[cfg(test)]
+mod parity;
+#[cfg(test)]
 mod sources;
 #[cfg(test)]
 mod tree;

@@ -4,6 +4,7 @@ mod accepted;
 mod files;
 mod keys;
 mod mutations;
+mod otp;
 mod reference;
 mod rules;
 mod shape;

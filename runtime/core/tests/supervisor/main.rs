@@ -28,7 +28,7 @@ mod strategies;
 
 #[path = "../../../../examples/scenario/answers.rs"]
 mod answers;
-#[path = "../../../../examples/scenario/comparison.rs"]
+#[path = "../otp/comparison.rs"]
 mod comparison;
 #[path = "../../../../examples/scenario/script.rs"]
 mod script;
