@@ -1,0 +1,56 @@
+//! The same on Erlang's own supervisor, by `otp_supervision.erl`, where `erl` is installed.
+
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::figures::{Figures, Measure};
+
+const SOURCE: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../../benches/supervision/otp_supervision.erl"
+);
+
+/// The compiled module.
+pub(crate) struct Otp(TempDir);
+
+impl Otp {
+    /// `None` where Erlang is not installed.
+    pub(crate) fn find() -> Option<Self> {
+        let directory = TempDir::new().expect("a directory");
+        let output = run("erlc", &["-o"], directory.path(), &[SOURCE])?;
+        assert!(output.status.success(), "erlc: {output:?}");
+        Some(Self(directory))
+    }
+
+    /// One round of everything.
+    pub(crate) fn round(&self) -> Figures {
+        let call = ["-noshell", "-run", "otp_supervision"];
+        // Many processes, as in any system that means it.
+        let limits = ["+P", "2000000", "-pa"];
+        let output = run("erl", &limits, self.0.path(), &call).expect("it was there");
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "erl: {output:?}");
+        let mut figures = Figures::default();
+        for measure in Measure::all() {
+            let name = measure.to_string();
+            let line = text.lines().find_map(|line| line.strip_prefix(&name));
+            let nanoseconds = line.and_then(|rest| rest.trim().parse().ok());
+            let taken = Duration::from_nanos(nanoseconds.expect("a figure of every measure"));
+            figures.add(measure, taken, 1);
+        }
+        figures
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "Erlang ends by itself, and is not an agent"
+)]
+fn run(program: &str, before: &[&str], directory: &Path, after: &[&str]) -> Option<Output> {
+    let mut command = Command::new(program);
+    command.args(before).arg(directory).args(after);
+    command.output().ok()
+}
