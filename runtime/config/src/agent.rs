@@ -16,7 +16,7 @@ use crate::key::{Field, Spanned};
 use crate::problem::{Problem, Problems};
 use crate::raw::{RawAgent, RawUsageLimits};
 use crate::settings::count;
-use crate::{model, module, output_schema};
+use crate::{model, module, output_schema, surprise};
 
 const SHUTDOWN: Millis = Millis::from_secs(5);
 const MAILBOX_SIZE: u64 = 256;
@@ -82,6 +82,12 @@ pub(crate) fn spec(
         call_timeout: raw.call_timeout.or(Duration(CALL_TIMEOUT)).0,
         cancel_grace: raw.cancel_grace.or(Duration(CANCEL_GRACE)).0,
     }
+}
+
+/// How long its processes may take to stop, one by one; `None`: without end.
+pub(crate) fn stop_time(raw: &RawAgent) -> Option<Millis> {
+    let shutdown = raw.shutdown.or(Shutdown::Timeout(SHUTDOWN));
+    surprise::stop_time(shutdown, raw.replicas.or(Whole(1)).0)
 }
 
 fn check(

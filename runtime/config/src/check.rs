@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use synapse_core::name::Name;
-use synapse_core::spec::{ChildRef, TreeSpec};
+use synapse_core::spec::{ChildRef, Shutdown, TreeSpec};
 
 use crate::configuration::Configuration;
 use crate::element::Named;
@@ -14,7 +14,7 @@ use crate::problem::Problems;
 use crate::raw::{RawAgent, RawSupervisor, RawTree};
 use crate::supervisor::{Child, ROOT};
 use crate::tree::Shape;
-use crate::{agent, backoff, settings, supervisor, tree};
+use crate::{agent, backoff, settings, supervisor, surprise, tree};
 
 /// The configuration, if `problems` has no error at the end. `misspelt` are names whose tables were
 /// reported already; `file` is absolute.
@@ -125,6 +125,8 @@ impl Tables<'_> {
                     significant: &raw.significant,
                     backoff: backoff
                         .map(|given| (backoff::resolve(&given.value), given.span.clone())),
+                    start_timeout: raw.start_timeout.given(),
+                    stop_time: agent::stop_time(raw),
                 })
             }
             ChildRef::Supervisor(name) => {
@@ -135,6 +137,8 @@ impl Tables<'_> {
                     restart: &raw.restart,
                     significant: &raw.significant,
                     backoff: None,
+                    start_timeout: None,
+                    stop_time: surprise::stop_time(raw.shutdown.or(Shutdown::Infinity), 1),
                 })
             }
         }

@@ -25,6 +25,7 @@ mod render;
 mod schema;
 mod settings;
 mod supervisor;
+mod surprise;
 mod syntax;
 mod tree;
 

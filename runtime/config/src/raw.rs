@@ -3,7 +3,8 @@
 
 use synapse_core::name::Name;
 use synapse_core::spec::{
-    AutoShutdown, DepsScope, Entry, Mode, Restart, Shutdown, Strategy, WhenFull,
+    AutoShutdown, DepsScope, Entry, Mode, OnExhausted, Restart, Shutdown, StartOrder, Strategy,
+    WhenFull,
 };
 
 use crate::configuration::{LogFormat, LogLevel, Spawn};
@@ -44,6 +45,8 @@ choice!(Restart {
     "transient" => Self::Transient,
     "temporary" => Self::Temporary,
 });
+choice!(OnExhausted { "escalate" => Self::Escalate, "park" => Self::Park });
+choice!(StartOrder { "sequential" => Self::Sequential, "concurrent" => Self::Concurrent });
 choice!(AutoShutdown {
     "never" => Self::Never,
     "any_significant" => Self::AnySignificant,
@@ -145,6 +148,13 @@ table! {
         intensity: Whole<0, INTENSITY_MAX>, "1", "3";
         /// The window of `intensity`.
         period: Duration<1>, "\"5s\"", "\"1m\"";
+        /// What one restart too many means: the supervisor gives up (`escalate`), or each child
+        /// has the intensity for itself, and one that exceeds it stays down as failed until it is
+        /// started by hand (`park`; only with `one_for_one`).
+        on_exhausted: OnExhausted, "\"escalate\"", "\"park\"";
+        /// Whether each child waits at the first start until the one before it is up
+        /// (`sequential`), or all start at once (`concurrent`; only with `one_for_one`).
+        start_order: StartOrder, "\"sequential\"", "\"concurrent\"";
         /// Names of agents and supervisors, in start order. Each stands in exactly one list.
         children: List<String>, "required", "[\"searcher\", \"writer\"]";
         /// Whether its own supervisor restarts it: always (`permanent`), only after a crash

@@ -8,15 +8,16 @@ use synapse_core::spec::{
 };
 use synapse_core::time::Millis;
 
-use crate::backoff;
+use crate::document::Span;
 use crate::element::{Duration, Whole};
 use crate::key::{Field, Spanned};
 use crate::problem::{Problem, Problems};
 use crate::raw::RawSupervisor;
+use crate::surprise;
 
 /// OTP's default of one restart in five seconds.
 const INTENSITY: u64 = 1;
-const PERIOD: Millis = Millis::from_secs(5);
+pub(crate) const PERIOD: Millis = Millis::from_secs(5);
 
 /// The name of the top supervisor.
 pub(crate) const ROOT: &str = "root";
@@ -34,8 +35,8 @@ pub(crate) fn spec(
         strategy: raw.strategy.or(Strategy::OneForOne),
         intensity: intensity(raw),
         period: raw.period.or(Duration(PERIOD)).0,
-        on_exhausted: OnExhausted::Escalate,
-        start_order: StartOrder::Sequential,
+        on_exhausted: raw.on_exhausted.or(OnExhausted::Escalate),
+        start_order: raw.start_order.or(StartOrder::Sequential),
         auto_shutdown: raw.auto_shutdown.or(AutoShutdown::Never),
         restart: raw.restart.or(Restart::Permanent),
         shutdown: raw.shutdown.or(Shutdown::Infinity),
@@ -44,7 +45,7 @@ pub(crate) fn spec(
     }
 }
 
-fn intensity(raw: &RawSupervisor) -> u32 {
+pub(crate) fn intensity(raw: &RawSupervisor) -> u32 {
     u32::try_from(raw.intensity.or(Whole(INTENSITY)).0).unwrap_or(u32::MAX)
 }
 
@@ -75,30 +76,46 @@ fn check(name: &Spanned<Name>, raw: &RawSupervisor, problems: &mut Problems) {
     }
     if name.value.as_str() == ROOT {
         root_has_no_supervisor(raw, &path, problems);
-    } else if let Some(restart) = raw
-        .restart
-        .given()
-        .filter(|r| r.value == Restart::Transient)
-    {
-        vanishes(name, restart, &path, problems);
     }
+    needs_one_for_one(raw, &path, problems);
 }
 
-/// A supervisor that gives up ends with `shutdown`, which is no crash to a transient child's
-/// supervisor.
-fn vanishes(name: &Spanned<Name>, restart: &Spanned<Restart>, path: &str, problems: &mut Problems) {
-    let message = format!(
-        "when `{}` gives up, it ends for good and nobody is told",
-        name.value
-    );
-    problems.push(
-        Problem::warning(format!("{path}.restart"), message)
-            .at(
-                restart.span.clone(),
-                "giving up is no crash, so it is not restarted",
-            )
-            .help("restart = \"permanent\" passes the failure on to its supervisor"),
-    );
+/// What is added to OTP for children that do not depend on one another.
+fn needs_one_for_one(raw: &RawSupervisor, path: &str, problems: &mut Problems) {
+    let alone = has(&raw.strategy, Strategy::OneForOne);
+    let Some(strategy) = raw.strategy.given().filter(|_| !alone) else {
+        return;
+    };
+    let mut refuse = |key: &str, word: &str, span: &Span, help: &str| {
+        let message = format!("`{path}.{key}` can be \"{word}\" only under \"one_for_one\"");
+        problems.push(
+            Problem::error(format!("{path}.{key}"), message)
+                .at(span.clone(), "")
+                .at(
+                    strategy.span.clone(),
+                    "these children depend on one another",
+                )
+                .help(help),
+        );
+    };
+    let parks = |given: &&Spanned<OnExhausted>| given.value == OnExhausted::Park;
+    if let Some(given) = raw.on_exhausted.given().filter(parks) {
+        refuse(
+            "on_exhausted",
+            "park",
+            &given.span,
+            "to park the group as a whole, put this supervisor below one that parks",
+        );
+    }
+    let at_once = |given: &&Spanned<StartOrder>| given.value == StartOrder::Concurrent;
+    if let Some(given) = raw.start_order.given().filter(at_once) {
+        refuse(
+            "start_order",
+            "concurrent",
+            &given.span,
+            "none can start before those in front of it are up: leave the key out",
+        );
+    }
 }
 
 fn root_has_no_supervisor(raw: &RawSupervisor, path: &str, problems: &mut Problems) {
@@ -115,7 +132,7 @@ fn root_has_no_supervisor(raw: &RawSupervisor, path: &str, problems: &mut Proble
     }
 }
 
-fn key_of<T>(field: &Field<T>) -> Option<crate::document::Span> {
+fn key_of<T>(field: &Field<T>) -> Option<Span> {
     field.given().map(|given| given.key.clone())
 }
 
@@ -128,7 +145,11 @@ pub(crate) struct Child<'a> {
     pub(crate) restart: &'a Field<Restart>,
     pub(crate) significant: &'a Field<bool>,
     /// An agent's, with its place.
-    pub(crate) backoff: Option<(Backoff, crate::document::Span)>,
+    pub(crate) backoff: Option<(Backoff, Span)>,
+    /// An agent's, where it was written.
+    pub(crate) start_timeout: Option<&'a Spanned<Duration<1>>>,
+    /// How long it may take to stop, all its processes together; `None`: without end.
+    pub(crate) stop_time: Option<Millis>,
 }
 
 /// Rules between a supervisor and its children.
@@ -140,8 +161,8 @@ pub(crate) fn check_children(
 ) {
     for child in children {
         significant(name, raw, child, problems);
-        never_gives_up(name, raw, child, problems);
     }
+    surprise::check(name, raw, children, problems);
     let Some(auto) = raw
         .auto_shutdown
         .given()
@@ -210,34 +231,4 @@ fn never_ends(child: &Child<'_>, problem: impl Fn(String) -> Problem) -> Problem
 /// Whether a field has this value, which is also the default; not so where it was written wrongly.
 fn has<T: Copy + PartialEq>(field: &Field<T>, default: T) -> bool {
     field.is_absent() || field.value() == Some(&default)
-}
-
-fn never_gives_up(
-    name: &Spanned<Name>,
-    raw: &RawSupervisor,
-    child: &Child<'_>,
-    problems: &mut Problems,
-) {
-    let Some((backoff, span)) = &child.backoff else {
-        return;
-    };
-    let period = raw.period.or(Duration(PERIOD)).0;
-    if backoff.initial > backoff.max
-        || matches!(raw.period, Field::Invalid)
-        || matches!(raw.intensity, Field::Invalid)
-        || !backoff::outruns(backoff, intensity(raw), period)
-    {
-        return;
-    }
-    let limit = raw.period.given().map_or(&name.span, |given| &given.span);
-    let message = format!(
-        "`{}` can fail forever: its delays outrun the window of `{}`",
-        child.name, name.value
-    );
-    problems.push(
-        Problem::warning(format!("{}.backoff", child.path), message)
-            .at(span.clone(), "these delays alone fill the period")
-            .at(limit.clone(), "so this supervisor never gives up")
-            .help("shorten `initial` or `max`, or lengthen the supervisor's `period`"),
-    );
 }

@@ -8,6 +8,7 @@ mod otp;
 mod reference;
 mod rules;
 mod shape;
+mod surprises;
 mod values;
 
 use std::path::Path;

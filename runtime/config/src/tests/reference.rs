@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use expect_test::expect_file;
 use serde_json::Value;
+use synapse_core::spec::{OnExhausted, StartOrder};
 
 use crate::key::{Element, KeyDoc};
 use crate::raw::{
@@ -253,6 +254,8 @@ fn the_documented_defaults_are_the_defaults() {
 #[test]
 fn the_documented_examples_are_accepted_and_make_a_difference() {
     let spelled = spelled(|key| Some(key.example).filter(|example| !example.is_empty()));
+    // The one example that excludes others: a group neither parks nor starts at once.
+    let spelled = spelled.replace("strategy = \"rest_for_one\"\n", "");
     let read = configuration(&spelled);
     let agent = read.tree.agents.values().next().unwrap();
     assert_eq!(agent.concurrency, 8);
@@ -260,6 +263,9 @@ fn the_documented_examples_are_accepted_and_make_a_difference() {
     assert_eq!(agent.call_timeout.0, 30_000);
     assert_eq!(agent.env_pass, ["DATABASE_URL"]);
     assert_eq!(agent.usage_limits.requests, Some(10));
+    let root = &read.tree.supervisors[&read.tree.root];
+    assert_eq!(root.on_exhausted, OnExhausted::Park);
+    assert_eq!(root.start_order, StartOrder::Concurrent);
     assert_eq!(read.runtime.node.as_str(), "lab-1");
     assert_eq!(read.runtime.sessions.bytes_max, 256 << 20);
     let faults = jsonschema::validator_for(&schema())

@@ -151,26 +151,6 @@ fn a_backoff_begins_below_its_end() {
 }
 
 #[test]
-fn a_backoff_that_outruns_the_window_is_a_warning() {
-    check_agent(
-        "entry = \"m:a\"\nbackoff = { initial = \"10s\" }",
-        &expect![[r#"
-            warning: `one` can fail forever: its delays outrun the window of `root`
-             --> supervision.toml:5:11
-              |
-            1 | [supervisor.root]
-              |             ---- so this supervisor never gives up
-            ...
-            5 | backoff = { initial = "10s" }
-              |           ^^^^^^^^^^^^^^^^^^^ these delays alone fill the period
-              |
-              = help: shorten `initial` or `max`, or lengthen the supervisor's `period`
-
-        "#]],
-    );
-}
-
-#[test]
 fn a_variable_that_is_set_and_passed_is_a_warning() {
     check_agent(
         "entry = \"m:a\"\nenv = { TZ = \"UTC\" }\nenv_pass = [\"TZ\"]",
@@ -247,17 +227,30 @@ fn an_auto_shutdown_without_significant_children_is_a_warning() {
 }
 
 #[test]
-fn a_transient_supervisor_that_vanishes_is_a_warning() {
+fn a_group_neither_parks_nor_starts_at_once() {
     check(
-        "[supervisor.root]\nchildren = [\"inner\"]\n[supervisor.inner]\nrestart = \"transient\"\nchildren = [\"one\"]\n[agent.one]\nentry = \"m:a\"\n",
+        "[supervisor.root]\nstrategy = \"rest_for_one\"\non_exhausted = \"park\"\nstart_order = \"concurrent\"\nchildren = [\"one\"]\n[agent.one]\nentry = \"m:a\"\n",
         &expect![[r#"
-            warning: when `inner` gives up, it ends for good and nobody is told
-             --> supervision.toml:4:11
+            error: `supervisor.root.on_exhausted` can be "park" only under "one_for_one"
+             --> supervision.toml:3:16
               |
-            4 | restart = "transient"
-              |           ^^^^^^^^^^^ giving up is no crash, so it is not restarted
+            2 | strategy = "rest_for_one"
+              |            -------------- these children depend on one another
+            3 | on_exhausted = "park"
+              |                ^^^^^^
               |
-              = help: restart = "permanent" passes the failure on to its supervisor
+              = help: to park the group as a whole, put this supervisor below one that parks
+
+            error: `supervisor.root.start_order` can be "concurrent" only under "one_for_one"
+             --> supervision.toml:4:15
+              |
+            2 | strategy = "rest_for_one"
+              |            -------------- these children depend on one another
+            3 | on_exhausted = "park"
+            4 | start_order = "concurrent"
+              |               ^^^^^^^^^^^^
+              |
+              = help: none can start before those in front of it are up: leave the key out
 
         "#]],
     );
