@@ -5,6 +5,8 @@
 mod harness;
 
 #[cfg(test)]
+mod additions;
+#[cfg(test)]
 mod calls;
 #[cfg(test)]
 mod configuration;

@@ -35,5 +35,6 @@ pub use socket::{
 };
 pub use sse::{EVENT_BYTES_MAX, SseError, SseEvent, SseParser};
 pub use status::{
-    AgentStatus, LastExit, Program, ReplicaStatus, STATUS_SCHEMA, Status, SupervisorStatus,
+    AgentStatus, LastExit, Program, ReplicaStatus, STATUS_SCHEMA, Status, SupervisorExit,
+    SupervisorStatus,
 };

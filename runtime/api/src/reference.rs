@@ -6,8 +6,8 @@ use std::path::Path;
 use crate::{
     ActionAnswer, ActionOutcome, ActionRequest, AgentDetail, AgentStatus, AgentSummary, ErrorBody,
     EventList, ExitCode, Fault, LastExit, LastFault, LogLine, LogList, NodeEvent, Problem, Program,
-    ReplicaStatus, RunEvent, RunRequest, RunResult, SessionView, Status, SupervisorStatus,
-    ToolEvent, Turn,
+    ReplicaStatus, RunEvent, RunRequest, RunResult, SessionView, Status, SupervisorExit,
+    SupervisorStatus, ToolEvent, Turn,
 };
 use serde_json::{Map, Value, json};
 
@@ -48,6 +48,7 @@ fn exit() -> LastExit {
     serde_json::from_value(json!({
         "reason": "signalled", "detail": "", "at": "", "incarnation": 1, "stderr_tail": [],
         "pid": 1, "uptime_ms": 1, "traceback": "", "peak_resident_bytes": 1, "runs_in_flight": [],
+        "replica": 0,
     }))
     .unwrap()
 }
@@ -148,6 +149,7 @@ fn of_status() -> Vec<(&'static str, Value)> {
         "name": "", "path": "", "strategy": "", "restarts_in_period": 0, "intensity": 1,
         "period_ms": 1,
     });
+    let supervisor_exit = json!({"at": "", "cause": "", "detail": ""});
     let replica = json!({"index": 0, "state": "", "in_flight": 0});
     vec![
         ("Status", sample::<Status>(status)),
@@ -156,6 +158,7 @@ fn of_status() -> Vec<(&'static str, Value)> {
         ("LastExit", json!(exit())),
         ("ReplicaStatus", sample::<ReplicaStatus>(replica)),
         ("SupervisorStatus", sample::<SupervisorStatus>(supervisor)),
+        ("SupervisorExit", sample::<SupervisorExit>(supervisor_exit)),
         (
             "AgentDetail",
             sample::<AgentDetail>(json!({"status": agent(), "spec": {}})),

@@ -139,6 +139,9 @@ pub struct LastExit {
     /// The runs that were in flight.
     #[serde(default)]
     pub runs_in_flight: Vec<String>,
+    /// Which replica's it was, from 0.
+    #[serde(default)]
+    pub replica: u32,
 }
 
 /// One replica of an agent.
@@ -159,6 +162,10 @@ pub struct ReplicaStatus {
     /// From its spawn to ready; null where it was not ready yet.
     #[serde(default)]
     pub start_ms: Option<u64>,
+    /// Why it is not started again: `restart_type`, `start_request` or `parked`; null where
+    /// nothing of that kind was decided.
+    #[serde(default)]
+    pub why_down: Option<String>,
 }
 
 /// One supervisor.
@@ -170,7 +177,8 @@ pub struct SupervisorStatus {
     pub path: String,
     /// `one_for_one`, `one_for_all` or `rest_for_one`.
     pub strategy: String,
-    /// Restarts that count against the intensity now.
+    /// Restarts that count against the intensity now; with `park`, those of the child that is
+    /// nearest to its end.
     pub restarts_in_period: u64,
     /// How many restarts a period may hold.
     pub intensity: u64,
@@ -179,6 +187,33 @@ pub struct SupervisorStatus {
     /// The names of its children, agents and supervisors, in the order of their start.
     #[serde(default)]
     pub children: Vec<String>,
+    /// Where it stands: `starting`, `ready`, `backoff`, `stopped` or `failed`; empty from a node
+    /// that does not say.
+    #[serde(default)]
+    pub state: String,
+    /// `escalate` or `park`.
+    #[serde(default)]
+    pub on_exhausted: String,
+    /// `sequential` or `concurrent`.
+    #[serde(default)]
+    pub start_order: String,
+    /// How often its own supervisor has restarted it since the node started.
+    #[serde(default)]
+    pub restarts: u64,
+    /// How its last lives ended, the latest first.
+    #[serde(default)]
+    pub last_exits: Vec<SupervisorExit>,
+}
+
+/// How a life of a supervisor ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SupervisorExit {
+    /// When, RFC 3339 in UTC.
+    pub at: String,
+    /// `told`, `gave_up`, `auto_shutdown`, `killed` or `start_failed`.
+    pub cause: String,
+    /// The same in words, with the failure behind it.
+    pub detail: String,
 }
 
 #[cfg(test)]

@@ -5,7 +5,9 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use synapse_api as api;
 use synapse_core::fault::Origin;
-use synapse_core::spec::{AgentSpec, Program, Restart, Shutdown, Strategy, WhenFull};
+use synapse_core::spec::{
+    AgentSpec, OnExhausted, Program, Restart, Shutdown, StartOrder, Strategy, WhenFull,
+};
 use synapse_node as node;
 
 pub(crate) fn fault(fault: synapse_core::fault::Fault) -> api::Fault {
@@ -71,6 +73,7 @@ fn replica(view: &node::ReplicaView) -> api::ReplicaStatus {
         uptime_ms: view.uptime.map(millis),
         in_flight: count(view.in_flight),
         start_ms: view.start_took.map(millis),
+        why_down: view.why_down.map(|why| why.as_str().to_owned()),
     }
 }
 
@@ -116,6 +119,7 @@ fn exit(view: node::ExitView) -> api::LastExit {
         traceback: view.traceback,
         peak_resident_bytes: view.peak_resident_bytes,
         runs_in_flight: view.runs_in_flight,
+        replica: u32::try_from(view.replica).unwrap_or(u32::MAX),
     }
 }
 
@@ -125,6 +129,14 @@ fn supervisor(view: node::SupervisorView) -> api::SupervisorStatus {
         Strategy::OneForAll => "one_for_all",
         Strategy::RestForOne => "rest_for_one",
     };
+    let on_exhausted = match view.on_exhausted {
+        OnExhausted::Escalate => "escalate",
+        OnExhausted::Park => "park",
+    };
+    let start_order = match view.start_order {
+        StartOrder::Sequential => "sequential",
+        StartOrder::Concurrent => "concurrent",
+    };
     api::SupervisorStatus {
         name: view.name,
         path: view.path,
@@ -133,6 +145,19 @@ fn supervisor(view: node::SupervisorView) -> api::SupervisorStatus {
         intensity: u64::from(view.intensity),
         period_ms: millis(view.period),
         children: view.children,
+        state: view.state.as_str().to_owned(),
+        on_exhausted: on_exhausted.to_owned(),
+        start_order: start_order.to_owned(),
+        restarts: view.restarts,
+        last_exits: view.exits.into_iter().map(supervisor_exit).collect(),
+    }
+}
+
+fn supervisor_exit(exit: node::SupervisorExit) -> api::SupervisorExit {
+    api::SupervisorExit {
+        at: exit.at,
+        cause: exit.cause.to_owned(),
+        detail: exit.detail,
     }
 }
 

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use synapse_core::exit::ExitReason;
 use synapse_core::fault::{Fault, FaultCode, Origin};
 use synapse_core::spec::AgentSpec;
+use synapse_core::supervisor::WhyDown;
 use synapse_process::{ProcessGroup, Signal};
 use tokio::time::Instant;
 
@@ -28,7 +29,7 @@ use crate::logs::LogBook;
 use crate::mailbox::Mailbox;
 use crate::view::{AgentDetail, AgentState, AgentView, ExitView, FailedRunView, ReplicaView};
 
-/// Exits kept per agent.
+/// Exits kept per replica.
 const EXITS_KEPT: usize = 20;
 
 /// Everything of an agent that a crash of its process does not touch.
@@ -58,6 +59,7 @@ struct Replica {
     pid: Option<u32>,
     ready_at: Option<Instant>,
     start_took: Option<Duration>,
+    why_down: Option<WhyDown>,
     /// The guard stays with the actor: only its drop ends the group.
     group: Weak<ProcessGroup>,
     port: Weak<LinkPort>,
@@ -83,6 +85,7 @@ impl Agent {
                 pid: None,
                 ready_at: None,
                 start_took: None,
+                why_down: None,
                 group: Weak::new(),
                 port: Weak::new(),
             })
@@ -235,6 +238,15 @@ impl Agent {
         Fault::new(FaultCode::AgentFailed, message)
     }
 
+    /// The fault of calls to an agent whose supervisor stays down.
+    pub(crate) fn failed_with(&self, supervisor: &str) -> Fault {
+        let message = format!(
+            "{0} is down with its supervisor {supervisor}; `start {0}` brings both back",
+            self.name
+        );
+        Fault::new(FaultCode::AgentFailed, message)
+    }
+
     /// Watches the deadlines of this agent's calls; runs as long as the node.
     pub(crate) async fn keep_deadlines(self: Arc<Self>) {
         loop {
@@ -302,6 +314,7 @@ impl Agent {
                     pid: None,
                     ready_at: None,
                     start_took: None,
+                    why_down: None,
                     group: Weak::new(),
                     port: Weak::new(),
                 };
@@ -310,10 +323,31 @@ impl Agent {
         });
     }
 
-    /// A replica is down and stays so. Without another one, calls are answered with this fault.
-    pub(crate) fn stays_down(&self, replica: usize, state: AgentState, fault: &Fault) {
+    /// Its supervisor is down and stays so, and with it every replica; an operator's stop holds.
+    pub(crate) fn stays_down_with(&self, state: AgentState, fault: &Fault) {
         self.in_order(|| {
-            self.set_state(replica, state);
+            if self.is_held() {
+                return;
+            }
+            for replica in 0..self.replica_count() {
+                self.rests(replica, state);
+            }
+            self.close(fault);
+        });
+    }
+
+    /// A replica is down and stays so. Without another one, calls are answered with this fault.
+    pub(crate) fn stays_down(
+        &self,
+        replica: usize,
+        (state, why): (AgentState, WhyDown),
+        fault: &Fault,
+    ) {
+        self.in_order(|| {
+            self.change(replica, |slot| {
+                slot.state = state;
+                slot.why_down = Some(why);
+            });
             if self.is_down() {
                 self.close(fault);
             }
@@ -376,7 +410,11 @@ impl Agent {
             slot.ready_at = None;
         });
         let mut record = self.record.lock();
-        record.exits.truncate(EXITS_KEPT - 1);
+        let mut kept = 0;
+        record.exits.retain(|old| {
+            kept += usize::from(old.replica == replica);
+            old.replica != replica || kept < EXITS_KEPT
+        });
         record.exits.push_front(exit);
     }
 
@@ -447,6 +485,7 @@ impl Replica {
             uptime: self.ready_at.map(|at| at.elapsed()),
             in_flight: self.port.upgrade().map_or(0, |port| port.in_flight()),
             start_took: self.start_took,
+            why_down: self.why_down,
         }
     }
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use synapse_core::exit::ExitReason;
 use synapse_core::name::Name;
 use synapse_core::spec::Restart;
-use synapse_core::supervisor::{Cause, ChildId, CrashReport};
+use synapse_core::supervisor::{Cause, ChildId, CrashReport, StartError, WhyDown};
 use synapse_core::time::Millis;
 
 use crate::agent::Agent;
@@ -97,6 +97,14 @@ impl SupervisorObserver for Watcher {
             return;
         };
         match event {
+            SupervisorEvent::Starting(_) => {
+                node.standings
+                    .set_state(name_of(supervisor), AgentState::Starting);
+            }
+            SupervisorEvent::Started => {
+                node.standings
+                    .set_state(name_of(supervisor), AgentState::Ready);
+            }
             SupervisorEvent::Report(report) => crash_report(&node, supervisor, &report),
             SupervisorEvent::Restarting {
                 child,
@@ -109,13 +117,13 @@ impl SupervisorObserver for Watcher {
                 let budget = format!("{restarts}/{intensity} in {}", setting(period));
                 restarting(&node, &child, &budget, delay);
             }
-            SupervisorEvent::StaysDown { child, reason, .. } => stays_down(&node, &child, &reason),
+            SupervisorEvent::StaysDown {
+                child, reason, why, ..
+            } => stays_down(&node, supervisor, &child, &reason, why),
             SupervisorEvent::Ended { cause, .. } => ended(&node, supervisor, cause),
-            // States and events of agents tell the same.
-            SupervisorEvent::StartFailed(_) => start_failed(&node, supervisor),
-            SupervisorEvent::Starting(_)
-            | SupervisorEvent::Started
-            | SupervisorEvent::Forgotten(_) => {}
+            SupervisorEvent::StartFailed(error) => start_failed(&node, supervisor, &error),
+            // Declared children are not forgotten.
+            SupervisorEvent::Forgotten(_) => {}
         }
         node.changed();
     }
@@ -142,6 +150,7 @@ fn crash_report(node: &Node, supervisor: &str, report: &CrashReport) {
         "crash report"
     );
     let data = serde_json::to_value(report).unwrap_or_default();
+    node.standings.reported(name_of(supervisor), report);
     let happening = Happening::new(EventKind::CrashReport, report.to_string()).data(data);
     node.events.publish(happening.supervisor(supervisor));
 }
@@ -156,6 +165,7 @@ fn agent_of(node: &Node, child: &ChildId) -> Option<(Arc<Agent>, usize)> {
 
 fn restarting(node: &Node, child: &ChildId, budget: &str, delay: Millis) {
     let Some((agent, replica)) = agent_of(node, child) else {
+        node.standings.restarting(child.as_str());
         let message = format!("supervisor {child} ended; restarting ({budget})");
         let happening = Happening::new(EventKind::AgentRestarting, message);
         node.events.publish(happening.supervisor(child.as_str()));
@@ -175,36 +185,88 @@ fn restarting(node: &Node, child: &ChildId, budget: &str, delay: Millis) {
         .publish(happening.agent(&agent.name, incarnation));
 }
 
-fn stays_down(node: &Node, child: &ChildId, reason: &ExitReason) {
+/// A child ended and is not started again: `path` is its supervisor's.
+fn stays_down(node: &Node, path: &str, child: &ChildId, reason: &ExitReason, why: WhyDown) {
     let Some((agent, replica)) = agent_of(node, child) else {
-        return;
+        return supervisor_stays_down(node, path, child, why);
     };
-    let (state, fault) = if reason.is_clean() {
+    let (state, fault) = if reason.is_clean() && why == WhyDown::RestartType {
         (AgentState::Stopped, agent.stopped())
     } else {
         (AgentState::Failed, agent.failed())
     };
-    agent.stays_down(replica, state, &fault);
-    let restart = match agent.spec.restart {
-        Restart::Permanent => "permanent",
-        Restart::Transient => "transient",
-        Restart::Temporary => "temporary",
-    };
-    let why = match reason {
-        // An operator asked for it: the failure is the answer, and is not tried again.
-        ExitReason::StartFailed(_) => "not tried again",
-        _ => restart,
-    };
-    let message = format!("{}; not restarted ({why})", agent.last_words(replica));
+    agent.stays_down(replica, (state, why), &fault);
+    let because = because(node, path, child, why, agent.spec.restart);
+    let message = format!("{}; {because}", agent.last_words(replica));
+    let data = json!({ "replica": replica, "why": why.as_str() });
+    let happening = Happening::new(EventKind::AgentDown, message).data(data);
     let incarnation = agent.present(replica).0;
-    let happening = Happening::new(EventKind::AgentDown, message);
     node.events
         .publish(happening.agent(&agent.name, incarnation));
 }
 
+/// A supervisor ended and is not started again, and with it all that is below.
+fn supervisor_stays_down(node: &Node, path: &str, child: &ChildId, why: WhyDown) {
+    let name = child.as_str();
+    let well = why == WhyDown::RestartType && node.standings.ended_well(name);
+    let state = if well {
+        AgentState::Stopped
+    } else {
+        AgentState::Failed
+    };
+    node.standings.set_state(name, state);
+    for agent in node.registry.below(name) {
+        let fault = if well {
+            agent.stopped()
+        } else {
+            agent.failed_with(name)
+        };
+        agent.stays_down_with(state, &fault);
+    }
+    let spec = node.registry.tree().supervisors.get(name);
+    let restart = spec.map_or(Restart::Permanent, |spec| spec.restart);
+    let because = because(node, path, child, why, restart);
+    let message = format!("supervisor {name} ended; {because}");
+    let happening =
+        Happening::new(EventKind::AgentDown, message).data(json!({ "why": why.as_str() }));
+    node.events
+        .publish(happening.supervisor(&format!("{path}/{name}")));
+}
+
+/// Why a child of the supervisor at `path` stays down, for people.
+fn because(node: &Node, path: &str, child: &ChildId, why: WhyDown, restart: Restart) -> String {
+    let name = child.as_str().split('.').next().unwrap_or_default();
+    match why {
+        WhyDown::RestartType => match restart {
+            Restart::Permanent => "not restarted (permanent)".to_owned(),
+            Restart::Transient => "not restarted (transient)".to_owned(),
+            Restart::Temporary => "not restarted (temporary)".to_owned(),
+        },
+        // An operator asked for it: the failure is the answer.
+        WhyDown::StartRequest => "not restarted (not tried again)".to_owned(),
+        WhyDown::Parked => {
+            let spec = node.registry.tree().supervisors.get(name_of(path));
+            let budget = spec.map_or_else(String::new, |spec| {
+                format!(
+                    " (more than {} restarts in {})",
+                    spec.intensity,
+                    setting(spec.period)
+                )
+            });
+            format!("parked{budget}; `start {name}` revives it")
+        }
+    }
+}
+
+/// The name of the supervisor at a path.
+fn name_of(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
 /// A supervisor did not come up: its own supervisor tries again, or goes down too.
-fn start_failed(node: &Node, path: &str) {
-    let name = path.rsplit('/').next().unwrap_or(path);
+fn start_failed(node: &Node, path: &str, error: &StartError) {
+    let name = name_of(path);
+    node.standings.start_failed(name, error);
     for agent in node.registry.below(name) {
         for replica in 0..agent.replica_count() {
             agent.rests(replica, AgentState::Backoff);
@@ -212,37 +274,13 @@ fn start_failed(node: &Node, path: &str) {
     }
 }
 
-/// A supervisor ended. Its agents are down for good unless its own supervisor starts it again.
+/// A supervisor ended. Whether it is started again is its own supervisor's to say.
 fn ended(node: &Node, path: &str, cause: Cause) {
-    let name = path.rsplit('/').next().unwrap_or(path);
+    let name = name_of(path);
+    node.standings.ended(name, cause);
     if cause == Cause::GaveUp {
         let message = format!("supervisor {name} gave up: more restarts than its intensity allows");
         let happening = Happening::new(EventKind::SupervisorGaveUp, message);
         node.events.publish(happening.supervisor(path));
-    }
-    let spec = node.registry.tree().supervisors.get(name);
-    let restarted = spec.is_none_or(|spec| spec.restart == Restart::Permanent);
-    let by_itself = matches!(cause, Cause::GaveUp | Cause::AutoShutdown);
-    if restarted || !by_itself {
-        return;
-    }
-    for agent in node.registry.below(name) {
-        for replica in 0..agent.replica_count() {
-            let failed = cause == Cause::GaveUp;
-            agent.set_state(
-                replica,
-                if failed {
-                    AgentState::Failed
-                } else {
-                    AgentState::Stopped
-                },
-            );
-        }
-        let fault = if cause == Cause::GaveUp {
-            agent.failed()
-        } else {
-            agent.stopped()
-        };
-        agent.close(&fault);
     }
 }

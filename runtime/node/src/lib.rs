@@ -13,6 +13,7 @@ mod family;
 mod node;
 mod operator;
 mod registry;
+mod standing;
 mod status;
 
 mod call;
@@ -34,5 +35,6 @@ pub use session::{Segment, SessionStore};
 pub use synapse_process::{Signal, Spawner};
 pub use view::{
     ActionOutcome, AgentDetail, AgentState, AgentView, EventKind, ExitView, FailedRunView, LogLine,
-    LogStream, NodeEvent, NodeStatus, ReplicaView, SessionView, SupervisorView, Turn,
+    LogStream, NodeEvent, NodeStatus, ReplicaView, SessionView, SupervisorExit, SupervisorView,
+    Turn,
 };

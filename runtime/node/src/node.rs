@@ -23,6 +23,7 @@ use crate::handle::{CallRequest, NodeHandle, Run, RunId};
 use crate::link::CancelReason;
 use crate::registry::AgentRegistry;
 use crate::session::{MemoryStore, SessionStore, Sessions};
+use crate::standing::Standings;
 use crate::supervisor::{ChildReport, SpawnError, SupervisionTree, SupervisorHandle};
 use crate::view::{AgentState, EventKind, NodeEvent};
 
@@ -109,6 +110,7 @@ pub(crate) struct Node {
     pub(crate) name: String,
     pub(crate) clock: Clock,
     pub(crate) registry: AgentRegistry,
+    pub(crate) standings: Standings,
     pub(crate) sessions: Sessions,
     pub(crate) events: EventHub,
     pub(crate) launcher: Launcher,
@@ -143,6 +145,7 @@ impl NodeHandle {
             name: settings.name,
             clock: Clock::start(),
             registry: AgentRegistry::new(settings.tree),
+            standings: Standings::default(),
             sessions: Sessions::new(settings.sessions),
             events: EventHub::new(),
             launcher: settings.launcher,

@@ -60,19 +60,35 @@ impl Node {
         if wish == Wish::Stop {
             agents.reverse();
         }
+        // Before the first wish: one of them may start a supervisor, and others with it.
+        let ran: Vec<bool> = agents.iter().map(|agent| runs(agent)).collect();
         let mut outcomes = Vec::with_capacity(agents.len());
-        for agent in agents {
-            outcomes.push(self.operate_one(wish, &agent).await);
+        for (agent, ran) in agents.iter().zip(ran) {
+            outcomes.push(self.operate_one(wish, agent, ran).await);
         }
         self.changed();
         Ok(outcomes)
     }
 
-    async fn operate_one(self: &Arc<Self>, wish: Wish, agent: &Arc<Agent>) -> ActionOutcome {
-        let limit = limit(wish, agent);
-        let ready = |replica| agent.state(replica) == AgentState::Ready;
-        let runs_already = wish == Wish::Start && (0..agent.replica_count()).all(ready);
-        let asked = timeout(limit, self.ask_all(wish, agent)).await;
+    async fn operate_one(
+        self: &Arc<Self>,
+        wish: Wish,
+        agent: &Arc<Agent>,
+        ran: bool,
+    ) -> ActionOutcome {
+        let fallen = self.fallen_above(wish, agent);
+        let raising = fallen.as_ref().map(|(_, name)| self.raise_limit(name));
+        let limit = limit_of(wish, agent).saturating_add(raising.unwrap_or_default());
+        let runs_already = wish == Wish::Start && ran;
+        let asked = timeout(limit, async {
+            let Some((parent, name)) = &fallen else {
+                return self.ask_all(wish, agent).await;
+            };
+            self.raise(parent, name).await?;
+            // It has just been started: a restart has nothing left to end.
+            self.ask_all(Wish::Start, agent).await
+        })
+        .await;
         let (ok, message) = match asked {
             Ok(Ok(())) if runs_already => (true, format!("{} runs already", agent.name)),
             Ok(Ok(())) => (true, format!("{} {}", wish.done(), agent.name)),
@@ -121,6 +137,41 @@ impl Node {
             answer(wish, agent, &reply.await)?;
         }
         Ok(())
+    }
+
+    /// The topmost supervisor above the agent that is down while its own supervisor is not, with
+    /// the name of that one: what must be started before the agent can be.
+    fn fallen_above(&self, wish: Wish, agent: &Agent) -> Option<(String, String)> {
+        let tree = self.tree().filter(|_| wish != Wish::Stop)?;
+        let above: Vec<&str> = agent.path.split('/').collect();
+        let (_, supervisors) = above.split_last()?;
+        let is_down = |pair: &&[&str]| matches!(pair, [_, it] if tree.supervisor(it).is_none());
+        match supervisors.windows(2).find(is_down)? {
+            [parent, name] => Some(((*parent).to_owned(), (*name).to_owned())),
+            _ => None,
+        }
+    }
+
+    /// Starts a supervisor that is down, and with it everything below.
+    async fn raise(&self, parent: &str, name: &str) -> Result<(), String> {
+        let parent = self.tree().and_then(|tree| tree.supervisor(parent));
+        let down = || format!("the supervisor of {name} is down");
+        let request = Request::OperatorStart(ChildId::from(name));
+        match parent.ok_or_else(down)?.request(request).await {
+            Reply::Error(RequestError::StartFailed(error)) => {
+                Err(format!("supervisor {name} did not start: {error}"))
+            }
+            Reply::Error(error) => Err(format!("supervisor {name}: {error}")),
+            Reply::Ok | Reply::Ignored | Reply::Children(_) | Reply::Counts(_) | Reply::Spec(_) => {
+                Ok(())
+            }
+        }
+    }
+
+    /// How long the start of everything below a supervisor may take, one after the other.
+    fn raise_limit(&self, name: &str) -> Duration {
+        let below = self.registry.below(name);
+        below.iter().map(|agent| limit_of(Wish::Start, agent)).sum()
     }
 
     /// Holds the agent, and has every replica stopped. Goes on where the asker leaves: what was
@@ -193,8 +244,13 @@ impl Node {
     }
 }
 
+fn runs(agent: &Agent) -> bool {
+    let ready = |replica| agent.state(replica) == AgentState::Ready;
+    (0..agent.replica_count()).all(ready)
+}
+
 /// How long the action may take by the agent's own limits.
-fn limit(wish: Wish, agent: &Agent) -> Duration {
+fn limit_of(wish: Wish, agent: &Agent) -> Duration {
     let stop = match agent.spec.shutdown {
         Shutdown::BrutalKill => Duration::ZERO,
         Shutdown::Timeout(time) => time.into(),

@@ -39,20 +39,26 @@ pub(crate) async fn of(node: &Node) -> NodeStatus {
 async fn supervisor(node: &Node, name: &str, path: String) -> Option<SupervisorView> {
     let spec = node.registry.tree().supervisors.get(name)?;
     let handle = node.tree().and_then(|tree| tree.supervisor(name));
-    let restarts = match handle {
+    let restarts_in_period = match handle {
         Some(handle) => match timeout(SNAPSHOT_TIMEOUT, handle.snapshot()).await {
             Ok(Some(snapshot)) => snapshot.restarts_in_period,
             Ok(None) | Err(_) => 0,
         },
         None => 0,
     };
+    let standing = node.standings.of(name);
     Some(SupervisorView {
         name: name.to_owned(),
         path,
+        state: standing.state,
         strategy: spec.strategy,
-        restarts_in_period: restarts,
+        restarts_in_period,
         intensity: spec.intensity,
         period: spec.period.into(),
+        on_exhausted: spec.on_exhausted,
+        start_order: spec.start_order,
+        restarts: standing.restarts,
+        exits: standing.exits.into(),
         children: spec
             .children
             .iter()

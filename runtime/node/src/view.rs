@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde_json::Value;
 use synapse_core::exit::ExitReason;
 use synapse_core::fault::{FaultCode, Origin};
-use synapse_core::spec::{AgentSpec, Strategy};
+use synapse_core::spec::{AgentSpec, OnExhausted, StartOrder, Strategy};
+use synapse_core::supervisor::WhyDown;
 
 /// Where an agent's incarnation stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -50,6 +51,8 @@ pub struct ExitView {
     pub reason: ExitReason,
     /// When, RFC 3339 in UTC.
     pub at: String,
+    /// Which replica's.
+    pub replica: usize,
     /// Which incarnation it was.
     pub incarnation: u64,
     /// Its process, where there was one.
@@ -83,6 +86,8 @@ pub struct ReplicaView {
     pub in_flight: usize,
     /// From spawn to ready, of its present or last incarnation.
     pub start_took: Option<Duration>,
+    /// Why it is down for good, where it is by its supervisor's decision.
+    pub why_down: Option<WhyDown>,
 }
 
 /// An agent, as `status` shows it. The fields without a replica are those of replica 0.
@@ -135,7 +140,7 @@ pub struct AgentDetail {
     pub view: AgentView,
     /// Its spec.
     pub spec: AgentSpec,
-    /// The last exits, newest first.
+    /// The last exits of every replica, newest first.
     pub exits: Vec<ExitView>,
     /// The last run that failed.
     pub failed_run: Option<FailedRunView>,
@@ -148,16 +153,38 @@ pub struct SupervisorView {
     pub name: String,
     /// Its place, e.g. `root/research`.
     pub path: String,
+    /// Where it stands itself.
+    pub state: AgentState,
     /// Which siblings a crash concerns.
     pub strategy: Strategy,
-    /// Restarts that count now.
+    /// Restarts that count now; where each child has its own budget, those of the child that is
+    /// nearest to its end.
     pub restarts_in_period: u32,
-    /// More than this many and it gives up.
+    /// How many are allowed.
     pub intensity: u32,
     /// The window.
     pub period: Duration,
+    /// What one more means.
+    pub on_exhausted: OnExhausted,
+    /// Whether its children start one after the other.
+    pub start_order: StartOrder,
+    /// How often its own supervisor has restarted it since the node started.
+    pub restarts: u64,
+    /// Its last ends, newest first.
+    pub exits: Vec<SupervisorExit>,
     /// Its children's names in start order.
     pub children: Vec<String>,
+}
+
+/// How a life of a supervisor ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SupervisorExit {
+    /// When, RFC 3339 in UTC.
+    pub at: String,
+    /// `told`, `gave_up`, `auto_shutdown`, `killed` or `start_failed`.
+    pub cause: &'static str,
+    /// The same in words, with the failure behind it.
+    pub detail: String,
 }
 
 /// The node and everything in it.

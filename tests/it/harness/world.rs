@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::command::{Outcome, Running, command, send};
 use super::processes::{children_of, state_of, with_tag};
-use super::wait::{wait_for, wait_within};
+use super::wait::{holds, wait_for, wait_within};
 
 /// The repository.
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -277,7 +277,9 @@ impl World {
     pub(crate) fn wait_for_file(&self, name: &str) -> String {
         let path = self.path(name);
         wait_for(&format!("the file {name}"), || {
-            std::fs::read_to_string(&path).map_err(|error| error.to_string())
+            let text = std::fs::read_to_string(&path).map_err(|error| error.to_string())?;
+            // Made and not written yet: that takes two steps.
+            holds(!text.is_empty(), "an empty file").map(|()| text)
         })
     }
 

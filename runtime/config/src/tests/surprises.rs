@@ -169,7 +169,9 @@ fn a_transient_child_of_a_group_is_a_warning() {
         )
     };
     check(&tree("one_for_one", ["one", "two"]), &expect![[r#""#]]);
-    check(&tree("one_for_all", ["one", "two"]), &expect![[r#"
+    check(
+        &tree("one_for_all", ["one", "two"]),
+        &expect![[r#"
         warning: `one` starts again after it has finished
          --> supervision.toml:6:11
           |
@@ -181,9 +183,12 @@ fn a_transient_child_of_a_group_is_a_warning() {
           |
           = help: put it under a "one_for_one" supervisor if it is to work once
 
-    "#]]);
+    "#]],
+    );
     check(&tree("rest_for_one", ["one", "two"]), &expect![[r#""#]]);
-    check(&tree("rest_for_one", ["two", "one"]), &expect![[r#"
+    check(
+        &tree("rest_for_one", ["two", "one"]),
+        &expect![[r#"
         warning: `one` starts again after it has finished
          --> supervision.toml:6:11
           |
@@ -195,5 +200,6 @@ fn a_transient_child_of_a_group_is_a_warning() {
           |
           = help: put it under a "one_for_one" supervisor if it is to work once
 
-    "#]]);
+    "#]],
+    );
 }

@@ -38,6 +38,11 @@ fn status() -> Status {
             intensity: 3,
             period_ms: 5_000,
             children: vec!["assistant".into(), "analyst".into()],
+            state: "ready".into(),
+            on_exhausted: "escalate".into(),
+            start_order: "sequential".into(),
+            restarts: 0,
+            last_exits: Vec::new(),
         }],
     }
 }

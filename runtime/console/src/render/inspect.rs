@@ -7,11 +7,12 @@ use synapse_api::{
 
 use super::layout::{indented, pad, wrap};
 use super::measure::{bytes, clock, count, duration_ms, setting_ms};
+use super::tree::is_parked;
 use super::{Palette, printable, state_colour};
 
 /// How far the values stand to the right of their keys' beginnings.
 const KEY_CELLS: usize = 14;
-/// The exits that are shown with their evidence; older ones take one line.
+/// The exits that are shown with all their evidence; of older ones its last line.
 const EXITS_WITH_EVIDENCE: usize = 1;
 
 /// The view of `/inspect`.
@@ -84,6 +85,11 @@ impl Page {
             .pid
             .map_or_else(|| "none".to_owned(), |pid| format!("pid {pid}{up}"));
         self.pair("process", &pid);
+        if is_parked(status) {
+            let name = &status.name;
+            let why = format!("it exhausted its budget of restarts; `start {name}` revives it");
+            self.pair("parked", &why);
+        }
         let restarts = count(status.restarts, "restart", "restarts");
         self.pair("life", &format!("{restarts} since the node started"));
         let AgentStatus {
@@ -162,10 +168,12 @@ impl Page {
             let LastExit {
                 at, incarnation, ..
             } = exit;
-            let detail = detail(exit);
-            self.pair(key, &format!("#{incarnation} at {}: {detail}", clock(at)));
+            let head = format!("#{incarnation} at {}: {}", clock(at), detail(exit));
             if index < EXITS_WITH_EVIDENCE {
+                self.pair(key, &head);
                 self.evidence(exit);
+            } else {
+                self.pair(key, &format!("{head}{}", gist(exit)));
             }
         }
     }
@@ -211,6 +219,17 @@ impl Page {
             self.lines.push(indented(printable(text).trim_end(), "  "));
         }
     }
+}
+
+/// The last line of what it left, where the reason does not say it.
+fn gist(exit: &LastExit) -> String {
+    let traceback = exit.traceback.iter().flat_map(|text| text.lines());
+    let stderr = exit.stderr_tail.iter().map(String::as_str);
+    let line = stderr
+        .chain(traceback)
+        .rfind(|line| !line.trim().is_empty());
+    let line = line.filter(|line| !exit.detail.contains(line.trim()));
+    line.map_or_else(String::new, |line| format!("\n{}", printable(line.trim())))
 }
 
 /// The reason, and how long it lived, where the reason does not say so.

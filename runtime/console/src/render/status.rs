@@ -4,6 +4,7 @@ use synapse_api::{AgentStatus, Status};
 
 use super::layout::{Align, clip, columns, width, wrap};
 use super::measure::duration_ms;
+use super::tree::is_parked;
 use super::{Palette, printable, state_colour};
 
 /// A mailbox this full, in percent, is coloured.
@@ -136,7 +137,8 @@ fn reason(agent: &AgentStatus, cells: usize, palette: Palette) -> Option<String>
         .last_exit
         .as_ref()
         .filter(|_| agent.state != "ready")?;
-    let text = format!("  {}", printable(&exit.detail));
+    let parked = if is_parked(agent) { "parked: " } else { "" };
+    let text = format!("  {parked}{}", printable(&exit.detail));
     let first = text.lines().next()?;
     Some(palette.bad(&wrap(first, cells, "    ")))
 }

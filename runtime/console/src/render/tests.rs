@@ -2,8 +2,8 @@ use expect_test::{Expect, expect};
 use serde_json::{Map, Value, json};
 use synapse_api::{
     ActionOutcome, AgentDetail, AgentStatus, AgentSummary, Fault, LastExit, LastFault, LogLine,
-    NodeEvent, Program, ReplicaStatus, RunResult, SessionView, Status, SupervisorStatus, ToolEvent,
-    Turn,
+    NodeEvent, Program, ReplicaStatus, RunResult, SessionView, Status, SupervisorExit,
+    SupervisorStatus, ToolEvent, Turn,
 };
 
 use super::*;
@@ -24,6 +24,7 @@ fn replica(index: u32, start_ms: u64) -> ReplicaStatus {
         uptime_ms: Some(41_000),
         in_flight: 0,
         start_ms: Some(start_ms),
+        why_down: None,
     }
 }
 
@@ -55,6 +56,11 @@ fn supervisor(path: &str, strategy: &str, children: &[&str]) -> SupervisorStatus
         intensity: 3,
         period_ms: 5_000,
         children: children.iter().map(|name| (*name).to_owned()).collect(),
+        state: "ready".into(),
+        on_exhausted: "escalate".into(),
+        start_order: "sequential".into(),
+        restarts: 0,
+        last_exits: Vec::new(),
     }
 }
 
@@ -109,6 +115,7 @@ fn exit(incarnation: u64) -> LastExit {
         traceback: None,
         peak_resident_bytes: Some(70 * 1024 * 1024),
         runs_in_flight: vec!["r-17".into()],
+        replica: 0,
     }
 }
 
@@ -156,6 +163,54 @@ fn a_tree_in_trouble_says_why_and_fits_a_narrow_terminal() {
            └─ writer   ready     9 ms
     "#]];
     check(&tree(&troubled(), 52, Palette::PLAIN), &expected);
+}
+
+/// The group below has given up too often, and `echo` has crashed too often.
+fn parked() -> Status {
+    let mut status = first_minute();
+    status.supervisors[0].on_exhausted = "park".into();
+    status.supervisors[0].restarts_in_period = 2;
+    let group = &mut status.supervisors[1];
+    group.state = "failed".into();
+    group.last_exits.push(SupervisorExit {
+        at: "2026-11-20T09:46:52.123Z".into(),
+        cause: "gave_up".into(),
+        detail: "gave up after writer #4 exited with code 3".into(),
+    });
+    let echo = &mut status.agents[2];
+    echo.state = "failed".into();
+    echo.last_exit = Some(exit(3));
+    echo.replicas[0].why_down = Some("parked".into());
+    status
+}
+
+#[test]
+fn who_is_parked_says_so_and_why() {
+    check(
+        &tree(&parked(), 100, Palette::PLAIN),
+        &expect![[r#"
+            root  one_for_one   2/3 restarts in 5s each
+            ├─ assistant   ready     9 ms   streams, model offline
+            ├─ analyst     ready    11 ms   returns Report {title, risk}
+            ├─ echo        failed           parked: killed by signal 9 after 41 s
+            └─ research    rest_for_one   0/3 in 5s   failed   gave up after writer #4 exited with code 3
+               ├─ searcher ready     9 ms
+               └─ writer   ready     9 ms
+        "#]],
+    );
+    check(
+        &status(&parked(), 80, Palette::PLAIN),
+        &expect![[r#"
+        node local   pid 4100   up 3 min 20 s   synapse 0.1.0
+        NAME        STATE    RESTARTS   UPTIME    PID   IN FLIGHT   QUEUED
+        assistant   ready           0     41 s   4121           0    0/256
+        analyst     ready           0     41 s   4121           0    0/256
+        echo        failed          0     41 s   4121           0    0/256
+          parked: killed by signal 9 after 41 s
+        searcher    ready           0     41 s   4121           0    0/256
+        writer      ready           0     41 s   4121           0    0/256
+    "#]],
+    );
 }
 
 #[test]
@@ -277,6 +332,7 @@ fn inspect_shows_everything_with_the_evidence_of_the_last_crash() {
           loading
           ^[[2Jout of memory?
         before        #2 at 09:46:52: killed by signal 9 after 41 s
+                      ^[[2Jout of memory?
         last fault    r-18 of #3 at 09:46:53: agent_error: ValueError: no
         traceback
           Traceback ...

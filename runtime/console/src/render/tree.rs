@@ -9,6 +9,9 @@ use super::{Palette, printable, state_colour};
 /// Supervisors inside supervisors that are drawn; a tree that is deeper is not one.
 const DEPTH_MAX: usize = 64;
 
+/// A note is not cut below this, however narrow the terminal.
+const NOTE_CELLS_MIN: usize = 20;
+
 /// The tree, a line for each agent and supervisor, no line wider than `cells`.
 #[must_use]
 pub fn tree(status: &Status, cells: usize, palette: Palette) -> String {
@@ -140,37 +143,58 @@ fn draw(line: &Line<'_>, columns: Columns, cells: usize, palette: Palette) -> St
     match line.member {
         Member::Supervisor(supervisor) if line.depth == 0 => {
             let restarts = restarts_in_period(supervisor, " restarts", palette);
-            format!("{head}  {}   {restarts}", supervisor.strategy)
+            let line = format!("{head}  {}   {restarts}", supervisor.strategy);
+            with_trouble(line, supervisor, cells, palette)
         }
         Member::Supervisor(supervisor) => {
             let restarts = restarts_in_period(supervisor, "", palette);
-            format!(
-                "{}{}   {restarts}",
-                pad(&head, columns.head),
-                supervisor.strategy
-            )
+            let head = pad(&head, columns.head);
+            let line = format!("{head}{}   {restarts}", supervisor.strategy);
+            with_trouble(line, supervisor, cells, palette)
         }
         Member::Agent(agent) => {
             let state = pad(&state_colour(&agent.state, palette), columns.state);
             let took = pad_left(&took(agent), columns.took);
             let used = columns.head + columns.state + columns.took + 6;
-            let note = clip(&note(agent), cells.saturating_sub(used).max(20));
+            let note = clip(&note(agent), cells.saturating_sub(used).max(NOTE_CELLS_MIN));
             let line = format!("{}{state}   {took}   {note}", pad(&head, columns.head));
             line.trim_end().to_owned()
         }
     }
 }
 
-/// `1/3 in 5s`, coloured when it comes near.
+/// A supervisor's line with its state, and why, where it is not ready.
+fn with_trouble(
+    line: String,
+    supervisor: &SupervisorStatus,
+    cells: usize,
+    palette: Palette,
+) -> String {
+    let state = supervisor.state.as_str();
+    if matches!(state, "ready" | "") {
+        return line;
+    }
+    let line = format!("{line}   {}", state_colour(state, palette));
+    let exit = supervisor.last_exits.first();
+    let Some(exit) = exit.filter(|_| state != "starting") else {
+        return line;
+    };
+    let room = cells.saturating_sub(width(&line) + 3).max(NOTE_CELLS_MIN);
+    format!("{line}   {}", clip(&one_line(&exit.detail), room))
+}
+
+/// `1/3 in 5s`, coloured when it comes near; `each` where every child has its own budget.
 fn restarts_in_period(supervisor: &SupervisorStatus, word: &str, palette: Palette) -> String {
     let SupervisorStatus {
         restarts_in_period,
         intensity,
         period_ms,
+        on_exhausted,
         ..
     } = supervisor;
+    let each = if on_exhausted == "park" { " each" } else { "" };
     let text = format!(
-        "{restarts_in_period}/{intensity}{word} in {}",
+        "{restarts_in_period}/{intensity}{word} in {}{each}",
         setting_ms(*period_ms)
     );
     match *restarts_in_period {
@@ -188,11 +212,22 @@ fn took(agent: &AgentStatus) -> String {
         .map_or_else(String::new, duration_ms)
 }
 
+/// Whether it exhausted its own budget of restarts.
+pub(super) fn is_parked(agent: &AgentStatus) -> bool {
+    let first = agent.replicas.first();
+    first.is_some_and(|replica| replica.why_down.as_deref() == Some("parked"))
+}
+
 /// What stands behind an agent: why it is not ready, or else what it is.
 fn note(agent: &AgentStatus) -> String {
     if agent.state != "ready" {
         let exit = agent.last_exit.as_ref();
-        return exit.map_or_else(String::new, |exit| one_line(&exit.detail));
+        let why = exit.map_or_else(String::new, |exit| one_line(&exit.detail));
+        return if is_parked(agent) {
+            format!("parked: {why}")
+        } else {
+            why
+        };
     }
     let program = agent.program.as_ref().map(Program::describe);
     let mut parts: Vec<String> = program.iter().map(|program| one_line(program)).collect();

@@ -29,6 +29,18 @@ pub enum WhyDown {
     Parked,
 }
 
+impl WhyDown {
+    /// The stable word of status and events.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RestartType => "restart_type",
+            Self::StartRequest => "start_request",
+            Self::Parked => "parked",
+        }
+    }
+}
+
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {

@@ -467,6 +467,7 @@ impl State {
         self.alarm = None;
         let exit = ExitView {
             at: timestamp(),
+            replica: self.replica,
             incarnation: self.incarnation,
             pid: self.process.as_ref().map(|process| process.pid),
             uptime: self.began.elapsed(),
