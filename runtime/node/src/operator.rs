@@ -162,9 +162,7 @@ impl Node {
                 Err(format!("supervisor {name} did not start: {error}"))
             }
             Reply::Error(error) => Err(format!("supervisor {name}: {error}")),
-            Reply::Ok | Reply::Ignored | Reply::Children(_) | Reply::Counts(_) | Reply::Spec(_) => {
-                Ok(())
-            }
+            _ => Ok(()),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use synapse_core::spec::{ChildRef, Restart, Strategy};
-use synapse_node::{AgentState, EventKind, NodeEnd};
+use synapse_node::{AgentState, EventKind};
 
 use crate::world::{
     PATIENCE, World, agent, backoff, child, code, eventually, job, name, outcome, ready, same,
