@@ -103,7 +103,7 @@ fn a_child_that_keeps_crashing_is_parked_alone() {
 
 #[test]
 fn what_parks_a_child_is_told_as_event_and_as_crash_report() {
-    let world = parked();
+    let mut world = parked();
     let down = events(&world, "agent_down");
     let told = down[0]["message"].as_str().unwrap();
     assert!(told.starts_with("loops #3 exited with code 9"), "{told}");
@@ -125,6 +125,17 @@ fn what_parks_a_child_is_told_as_event_and_as_crash_report() {
     assert_eq!(parked["offender"]["id"], "loops");
     assert_eq!(parked["offender"]["incarnation"], 3);
     assert_eq!(parked["offender"]["restart"], "permanent");
+
+    let log = world.node().stderr();
+    let lines = log
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let last = lines.last().unwrap();
+    let fields = &last["fields"];
+    assert_eq!(fields["supervisor"], "root");
+    assert_eq!(fields["context"], "parked");
+    assert_eq!(fields["reason"], "shut down: reached_max_restart_intensity");
+    assert_eq!(fields["offender"], "loops");
 }
 
 #[test]

@@ -180,8 +180,8 @@ pub const VERBS: &[VerbRow] = &[
         name: "inspect",
         operands: &[Operand::Agent],
         arguments: "AGENT",
-        about: "everything about one agent, its last crash too",
-        more: "Shows the manifest, the limits, and the tracebacks of the last crash and the last fault.",
+        about: "everything about one agent, its last exits too",
+        more: "Shows the manifest, the limits, and the tracebacks of the last exits and the last fault.",
         ..PLAIN
     },
     VerbRow {
