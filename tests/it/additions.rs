@@ -127,10 +127,7 @@ fn what_parks_a_child_is_told_as_event_and_as_crash_report() {
     assert_eq!(parked["offender"]["restart"], "permanent");
 
     let log = world.node().stderr();
-    let lines = log
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let last = lines.last().unwrap();
+    let last: Value = serde_json::from_str(log.lines().next_back().unwrap()).unwrap();
     let fields = &last["fields"];
     assert_eq!(fields["supervisor"], "root");
     assert_eq!(fields["context"], "parked");
