@@ -181,6 +181,8 @@ fn parked() -> Status {
     echo.state = "failed".into();
     echo.last_exit = Some(exit(3));
     echo.replicas[0].why_down = Some("parked".into());
+    echo.replicas[0].state = "failed".into();
+    echo.replicas.push(replica(1, 8));
     status
 }
 
@@ -192,7 +194,7 @@ fn who_is_parked_says_so_and_why() {
             root  one_for_one   2/3 restarts in 5s each
             ├─ assistant   ready     9 ms   streams, model offline
             ├─ analyst     ready    11 ms   returns Report {title, risk}
-            ├─ echo        failed           parked: killed by signal 9 after 41 s
+            ├─ echo        failed           parked: killed by signal 9 after 41 s, 1 of 2 replicas ready
             └─ research    rest_for_one   0/3 in 5s   failed   gave up after writer #4 exited with code 3
                ├─ searcher ready     9 ms
                └─ writer   ready     9 ms

@@ -221,16 +221,20 @@ pub(super) fn is_parked(agent: &AgentStatus) -> bool {
 /// What stands behind an agent: why it is not ready, or else what it is.
 fn note(agent: &AgentStatus) -> String {
     if agent.state != "ready" {
-        let exit = agent.last_exit.as_ref();
-        let why = exit.map_or_else(String::new, |exit| one_line(&exit.detail));
-        return if is_parked(agent) {
-            format!("parked: {why}")
-        } else {
-            why
-        };
+        let why = agent.last_exit.as_ref().map(|exit| one_line(&exit.detail));
+        let why = why.map(|why| match is_parked(agent) {
+            true => format!("parked: {why}"),
+            false => why,
+        });
+        return with_replicas(why, agent);
     }
     let program = agent.program.as_ref().map(Program::describe);
-    let mut parts: Vec<String> = program.iter().map(|program| one_line(program)).collect();
+    with_replicas(program.map(|program| one_line(&program)), agent)
+}
+
+/// The note, and how many replicas are ready where there are several.
+fn with_replicas(note: Option<String>, agent: &AgentStatus) -> String {
+    let mut parts: Vec<String> = note.into_iter().collect();
     let total = agent.replicas.len();
     if total > 1 {
         let ready = agent

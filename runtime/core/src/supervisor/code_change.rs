@@ -1,6 +1,6 @@
 //! New flags and specs for a supervisor that is up: OTP's `code_change`.
 
-use crate::supervisor::child::Child;
+use crate::supervisor::child::{Child, Intent};
 use crate::supervisor::children::Key;
 use crate::supervisor::dynamic::after_template;
 use crate::supervisor::machine::{Phase, Supervisor};
@@ -55,11 +55,16 @@ impl Supervisor {
         let mut at = Key::FIRST;
         while let Some((key, _)) = self.roster.children.at_or_after(at) {
             at = key.next();
-            let child = self.roster.children.get_mut(key);
-            match (child.map(|child| &mut child.budget), flags.budget()) {
-                (Some(Some(kept)), Some(_)) => kept.set(flags.intensity, flags.period),
-                (Some(slot), fresh) => *slot = fresh,
-                (None, _) => {}
+            let Some(child) = self.roster.children.get_mut(key) else {
+                continue;
+            };
+            match (&mut child.budget, flags.budget()) {
+                (Some(kept), Some(_)) => kept.set(flags.intensity, flags.period),
+                (slot, fresh) => *slot = fresh,
+            }
+            // Without budgets of their own nobody is parked: it is a child that is down.
+            if child.budget.is_none() && child.intent == Intent::Parked {
+                child.intent = Intent::Run;
             }
         }
         self.flags = flags;

@@ -4,8 +4,8 @@
 use synapse_core::exit::ExitReason;
 use synapse_core::spec::{AutoShutdown, Backoff, OnExhausted, Restart, Strategy};
 use synapse_core::supervisor::{
-    Action, ChildSpec, ChildState, Event, Flags, Reply, Request, RequestError, SpecError,
-    Supervisor, WhyDown,
+    Action, ChildSpec, ChildState, CodeChange, Event, Flags, Reply, Request, RequestError,
+    SpecError, Supervisor, WhyDown,
 };
 use synapse_core::time::Millis;
 
@@ -268,6 +268,21 @@ fn a_child_that_was_added_has_a_budget_too() {
     bench.exit("b", crash());
     assert_eq!(state(&bench, "b"), ChildState::Parked);
     assert_eq!(bench.trace(), "+b1");
+}
+
+#[test]
+fn a_supervisor_that_becomes_a_group_has_no_parked_children() {
+    let mut bench = Bench::up(parking(0), workers("a b"));
+    bench.exit("a", crash());
+    let change = CodeChange::Static {
+        flags: flags(Strategy::OneForAll, 3, 5000),
+        children: workers("a b"),
+    };
+    let changed = bench.ask(Request::CodeChange(Box::new(change)));
+    assert_eq!(changed, Some(Reply::Ok));
+    assert_eq!(state(&bench, "a"), ChildState::Down);
+    bench.exit("b", crash());
+    assert_eq!(bench.trace(), "+a2 +b2");
 }
 
 #[test]
