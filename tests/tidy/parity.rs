@@ -147,7 +147,7 @@ fn has_test(file: &File, name: &str) -> bool {
     };
     let found = lines.iter().enumerate();
     let mut found = found.filter(|(_, line)| line.contains(&opening));
-    found.any(|(at, _)| attributes(at).any(|line| is_test(line)))
+    found.any(|(at, _)| attributes(at).any(is_test))
 }
 
 /// Whether the root of a test binary declares the file; unit tests are declared where they stand.
