@@ -123,6 +123,47 @@ fn multiple_restarts() {
     assert_eq!(bench.trace(), "+a6 exit(shutdown, GaveUp)");
 }
 
+/// Two crashes so far apart, with one restart allowed in a second.
+fn crashes_apart(ms: u64, expected: &str) {
+    for strategy in [
+        Strategy::OneForOne,
+        Strategy::OneForAll,
+        Strategy::RestForOne,
+    ] {
+        let mut bench = Bench::up(flags(strategy, 1, 1000), workers("a"));
+        bench.wait(77);
+        bench.exit("a", crash());
+        bench.wait(ms);
+        bench.exit("a", crash());
+        assert_eq!(bench.trace(), expected, "{strategy:?} {ms}");
+    }
+}
+
+#[test]
+fn the_window_of_the_intensity_ends_to_the_millisecond() {
+    crashes_apart(0, "+a2 exit(shutdown, GaveUp)");
+    crashes_apart(999, "+a2 exit(shutdown, GaveUp)");
+    crashes_apart(1000, "+a2 exit(shutdown, GaveUp)");
+    crashes_apart(1001, "+a2 +a3");
+}
+
+#[test]
+fn a_restart_that_fails_counts_in_the_window_when_it_is_tried() {
+    let mut bench = Bench::up(flags(Strategy::OneForOne, 2, 1000), workers("a"));
+    bench.exit("a", crash());
+    bench.wait(600);
+    bench.fail("a", 1);
+    bench.exit("a", crash());
+    // The third within the window: the failed start.
+    assert_eq!(bench.trace(), "+a2 +a3 exit(shutdown, GaveUp)");
+    let mut bench = Bench::up(flags(Strategy::OneForOne, 2, 1000), workers("a"));
+    bench.exit("a", crash());
+    bench.wait(1001);
+    bench.fail("a", 1);
+    bench.exit("a", crash());
+    assert_eq!(bench.trace(), "+a2 +a3 +a4", "the first is too old");
+}
+
 #[test]
 fn intensity_is_per_supervisor_not_per_child() {
     let mut bench = up(Strategy::OneForOne, 2, "a b c");
