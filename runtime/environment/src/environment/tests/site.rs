@@ -163,10 +163,16 @@ impl Site {
 /// version manager needs to find its own. All else would be the settings of whoever runs them.
 fn machine() -> Vec<(OsString, OsString)> {
     let taken = |name: &str| Some((name.into(), std::env::var_os(name)?));
-    ["PATH", "HOME", "PYENV_ROOT"]
+    let mut variables: Vec<_> = ["HOME", "PYENV_ROOT"]
         .into_iter()
         .filter_map(taken)
-        .collect()
+        .collect();
+    // A machine need not have uv: it is behind all else among the tools that the tests bring.
+    let tools = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/python/bin");
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain([tools.into()]);
+    variables.push(("PATH".into(), std::env::join_paths(folders).unwrap()));
+    variables
 }
 
 /// What a program prints; it must end well.
