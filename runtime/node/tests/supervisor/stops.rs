@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use synapse_core::exit::ExitReason;
-use synapse_core::spec::{Backoff, Shutdown, Strategy};
+use synapse_core::spec::{Backoff, OnExhausted, Shutdown, StartOrder, Strategy};
 use synapse_core::supervisor::{ChildSpec, Flags, Request};
 use synapse_core::time::Millis;
 use synapse_node::supervisor::{ChildReport, SupervisorHandle};
@@ -25,13 +25,15 @@ enum Doing {
     Stopping,
     Terminating,
     Restarting,
+    Parked,
+    StartingAllAtOnce,
     GroupStopping,
     GroupStarting,
     GroupBackingOff,
     GroupRestartLoop,
 }
 
-const ALL: [Doing; 12] = [
+const ALL: [Doing; 14] = [
     Doing::Starting,
     Doing::HangingStart,
     Doing::Running,
@@ -40,6 +42,8 @@ const ALL: [Doing; 12] = [
     Doing::Stopping,
     Doing::Terminating,
     Doing::Restarting,
+    Doing::Parked,
+    Doing::StartingAllAtOnce,
     Doing::GroupStopping,
     Doing::GroupStarting,
     Doing::GroupBackingOff,
@@ -55,7 +59,19 @@ impl Doing {
             | Self::GroupRestartLoop => Strategy::OneForAll,
             _ => Strategy::OneForOne,
         };
-        flags(strategy, 100_000)
+        let usual = flags(strategy, 100_000);
+        match self {
+            Self::Parked => Flags {
+                intensity: 0,
+                on_exhausted: OnExhausted::Park,
+                ..usual
+            },
+            Self::StartingAllAtOnce => Flags {
+                start_order: StartOrder::Concurrent,
+                ..usual
+            },
+            _ => usual,
+        }
     }
 
     fn children(self) -> Vec<ChildSpec> {
@@ -78,12 +94,23 @@ impl Doing {
 
     /// Brings the supervisor there; all children stop as `usual` says.
     async fn begin(self, stage: &Stage, supervisor: &SupervisorHandle, usual: Manners) {
-        let up = !matches!(self, Self::Starting | Self::HangingStart);
+        let up = !matches!(
+            self,
+            Self::Starting | Self::HangingStart | Self::StartingAllAtOnce
+        );
         if up {
             stage.until("up(root)").await;
         }
         match self {
             Self::Starting | Self::HangingStart => drop(stage.until("+a1").await),
+            Self::StartingAllAtOnce => drop(stage.until("+c1").await),
+            Self::Parked => {
+                stage.exit("b", crash());
+                let parked = "shut down: reached_max_restart_intensity";
+                stage
+                    .until(&format!("report(root parked: b #1 {parked})"))
+                    .await;
+            }
             Self::Running => {}
             Self::BackingOff | Self::GroupBackingOff => {
                 stage.exit("b", crash());
@@ -153,7 +180,7 @@ async fn check(doing: Doing, usual: Manners) {
             let start = Some(Duration::from_secs(10));
             stage.manners("b", Manners { start, ..usual });
         }
-        Doing::HangingStart => stage.manners(
+        Doing::HangingStart | Doing::StartingAllAtOnce => stage.manners(
             "b",
             Manners {
                 start: None,
