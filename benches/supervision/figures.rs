@@ -7,6 +7,11 @@ use std::time::Duration;
 /// Children of one supervisor.
 pub(crate) const WIDTHS: [usize; 4] = [100, 1_000, 10_000, 100_000];
 
+/// How often in a round: what is short can be had often, so that one of them is undisturbed.
+pub(crate) const fn repeats(children: usize) -> usize {
+    if children > 10_000 { 1 } else { 10 }
+}
+
 /// Children that die at once.
 pub(crate) const STORMS: [usize; 2] = [300, 10_000];
 
@@ -67,7 +72,7 @@ impl Figures {
         }
     }
 
-    /// The best round, in microseconds: what else runs on the machine only ever adds.
+    /// The best, in microseconds: what else runs on the machine only ever adds.
     fn best(&self, measure: Measure) -> Option<f64> {
         let best = self.0.get(&measure)?.iter().min()?;
         Some(*best as f64 / 1_000.0)

@@ -14,11 +14,17 @@ start() ->
     %% Crash reports are not what is measured.
     logger:set_primary_config(level, none),
     process_flag(trap_exit, true),
-    lists:foreach(fun static_children/1, ?WIDTHS),
-    lists:foreach(fun dynamic_children/1, ?WIDTHS),
+    lists:foreach(fun children/1, ?WIDTHS),
     restarts(),
     lists:foreach(fun storm/1, ?STORMS),
     halt(0).
+
+children(N) ->
+    lists:foreach(fun(_) -> static_children(N), dynamic_children(N) end,
+                  lists:seq(1, repeats(N))).
+
+repeats(N) when N > 10000 -> 1;
+repeats(_) -> 10.
 
 static_children(N) ->
     Specs = [spec(I, none) || I <- lists:seq(1, N)],

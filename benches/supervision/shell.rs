@@ -17,7 +17,7 @@ use synapse_node::supervisor::{
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::figures::{Figures, Measure, STORMS, WIDTHS};
+use crate::figures::{Figures, Measure, STORMS, WIDTHS, repeats};
 
 /// Crashes below one supervisor whose restart is timed one by one, and how many supervisors: OTP
 /// goes through the restarts of the period at each one, which shall not decide this figure.
@@ -37,8 +37,10 @@ pub(crate) fn round() -> Figures {
     let round = runtime.spawn(async {
         let mut figures = Figures::default();
         for children in WIDTHS {
-            static_children(children, &mut figures).await;
-            dynamic_children(children, &mut figures).await;
+            for _ in 0..repeats(children) {
+                static_children(children, &mut figures).await;
+                dynamic_children(children, &mut figures).await;
+            }
         }
         restarts(&mut figures).await;
         for children in STORMS {
