@@ -55,6 +55,8 @@ async fn launcher(configuration: &Configuration) -> Result<Launcher, Box<dyn Err
         folder: configuration.folder.clone(),
         path: configuration.python.path.clone(),
         environment: std::env::vars_os().collect(),
+        // Forking agents would change this whole program: orphans of theirs would fall to it.
+        zygote: None,
     })
 }
 

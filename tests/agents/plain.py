@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 from synapse_agent.context import Context
 
 LOOK_EVERY_S = 0.005
+_MODULES = set(sys.modules)
 
 
 def echo(prompt: str) -> str:
@@ -98,3 +100,23 @@ def spin(prompt: str) -> str:
     """Keep the interpreter busy for ever."""
     while True:
         pass
+
+
+def surroundings(prompt: str) -> dict[str, Any]:
+    """Answer with what a process inherits."""
+    return {"environment": dict(os.environ), "folder": os.getcwd(), "umask": os.umask(0o22)}
+
+
+def chance(prompt: str) -> list[str]:
+    """Answer with what should differ from process to process."""
+    import random
+    import tempfile
+    import uuid
+
+    name = tempfile.mktemp()
+    return [str(random.random()), str(uuid.uuid4()), str(uuid.uuid1()), os.urandom(8).hex(), name]
+
+
+def modules(prompt: str) -> list[str]:
+    """Answer with what had been imported before this module was."""
+    return sorted(_MODULES)

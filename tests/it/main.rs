@@ -34,3 +34,5 @@ mod states;
 mod status;
 #[cfg(test)]
 mod supervision;
+#[cfg(test)]
+mod zygote;

@@ -39,6 +39,7 @@ def serve(pipes: Pipes) -> int:
     session: Session[Any] = Session(_no_calls_yet)
     gate = Gate(inlet, outlet, session.cancel)
     welcome = _await_welcome(session, inlet, gate)
+    _name_process(welcome.agent)
     logs = LogSender(outlet, welcome.limits.get("log_lines_per_s", LOG_LINES_PER_S))
     gate.start()
     gate.leave()  # importing is user code: pings and the end of file are the sentinel's
@@ -97,6 +98,15 @@ def _set_signals() -> None:
 def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     raise Terminated(EXIT_TERMINATED)
+
+
+def _name_process(agent: str) -> None:
+    """Let tools that list processes by name (`ps -o comm`, `top`) show the agent's."""
+    try:
+        with open("/proc/self/comm", "w") as comm:
+            comm.write(agent)  # the kernel keeps 15 bytes
+    except OSError:
+        return
 
 
 def _no_calls_yet(_call: Call) -> Run:

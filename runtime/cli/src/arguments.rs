@@ -300,6 +300,12 @@ pub(crate) struct BenchArguments {
         value_delimiter = ','
     )]
     pub(crate) beside: Vec<String>,
+    /// Measure starts: of one agent, and of N at once, beside fresh interpreters
+    #[arg(long, value_name = "N", env = "SYNAPSE_SPAWN_COUNT", conflicts_with_all = ["chunks", "beside"])]
+    pub(crate) spawn: Option<usize>,
+    /// Measure restarts: from killing the agent to its next answer, R times
+    #[arg(long, value_name = "R", env = "SYNAPSE_RESTARTS", conflicts_with_all = ["chunks", "beside"])]
+    pub(crate) restarts: Option<usize>,
     /// Run everything on this processor
     #[arg(long, value_name = "CPU", env = "SYNAPSE_PIN")]
     pub(crate) pin: Option<usize>,

@@ -3,6 +3,7 @@
 mod figures;
 mod floor;
 mod neighbours;
+mod starts;
 mod subject;
 mod tree;
 
@@ -14,14 +15,14 @@ use synapse_config::Configuration;
 use synapse_core::fault::Fault;
 use synapse_core::spec::{AgentSpec, TreeSpec};
 use synapse_environment::Install;
-use synapse_node::{Launcher, NodeEnd, NodeHandle, NodeSettings};
+use synapse_node::{Launcher, NodeEnd, NodeHandle, NodeSettings, Spawner};
 use tokio::time::Instant;
 
 use crate::arguments::BenchArguments;
 use crate::check::print_line;
 use crate::environment;
 use crate::failure::{Failure, report_chain};
-use crate::up::launcher;
+use crate::up::{launcher, own_spawner};
 use figures::{Calls, Figures, Streams};
 use floor::Floor;
 use neighbours::Trouble;
@@ -71,10 +72,22 @@ async fn measure(arguments: BenchArguments) -> Result<u8, Failure> {
     let install = Install::WhenNeeded;
     let prepared =
         environment::prepare(&configuration.folder, &configuration.python, install).await?;
-    let begin = |tree| begin(launcher::launcher(&configuration, &prepared), tree);
+    let launcher = launcher::launcher(&configuration, &prepared);
+    let spawner = own_spawner()?;
+    if arguments.spawn.is_some() || arguments.restarts.is_some() {
+        let tree = &configuration.tree;
+        let compared = starts::compare(&arguments, tree, &agent, &launcher, &spawner).await?;
+        print_line(&if arguments.output.json {
+            compared.json().to_string()
+        } else {
+            compared.text()
+        })?;
+        return Ok(0);
+    }
+    let begin = |tree| begin(launcher.clone(), tree, &spawner);
     let alone = tree::alone(&configuration.tree, &agent, arguments.in_flight);
     let (node, mut reference) = if neighbours.is_empty() {
-        let floor = Floor::start(&prepared).await?;
+        let floor = Floor::start(&prepared, &spawner).await?;
         (begin(alone).await?, Reference::Floor(Box::new(floor)))
     } else {
         let quiet = begin(alone.clone()).await?;
@@ -113,9 +126,17 @@ fn spec_of(configuration: &Configuration, name: &str) -> Result<AgentSpec, Failu
     })
 }
 
-async fn begin(launcher: Launcher, tree: TreeSpec) -> Result<NodeHandle, Failure> {
-    let node = NodeHandle::begin(NodeSettings::new("bench", tree, launcher))
-        .map_err(|error| Failure::new(report_chain(&error)))?;
+async fn begin(
+    launcher: Launcher,
+    tree: TreeSpec,
+    spawner: &Spawner,
+) -> Result<NodeHandle, Failure> {
+    let settings = NodeSettings {
+        // One for all nodes: it is the process that orphans fall to.
+        spawner: Some(spawner.clone()),
+        ..NodeSettings::new("bench", tree, launcher)
+    };
+    let node = NodeHandle::begin(settings).map_err(|error| Failure::new(report_chain(&error)))?;
     ready(&node).await?;
     Ok(node)
 }

@@ -13,7 +13,7 @@ use synapse_console::{ConsoleEnd, ConsoleOptions, Place, Surroundings, render, t
 use synapse_core::spec::TreeSpec;
 use synapse_environment::Install;
 use synapse_gateway::{DataDirLock, Gateway};
-use synapse_node::{NodeEnd, NodeHandle, NodeSettings};
+use synapse_node::{NodeEnd, NodeHandle, NodeSettings, Spawner};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
@@ -66,6 +66,7 @@ pub(crate) async fn up(arguments: UpArguments) -> Result<u8, Failure> {
     let settings = node_settings(
         &configuration,
         launcher::launcher(&configuration, &prepared),
+        own_spawner()?,
     );
     let node = NodeHandle::begin(settings).map_err(|error| Failure::new(report_chain(&error)))?;
     let gateway = synapse_gateway::serve(node.clone(), lock)
@@ -104,12 +105,23 @@ fn prepare_data_dir(configuration: &Configuration) -> Result<DataDirLock, Failur
     Ok(lock)
 }
 
-fn node_settings(configuration: &Configuration, launcher: synapse_node::Launcher) -> NodeSettings {
+/// This process is nothing but a node, so that what its descendants leave behind is its own.
+pub(crate) fn own_spawner() -> Result<Spawner, Failure> {
+    Spawner::start_adopting()
+        .map_err(|error| Failure::new(format!("cannot start a thread: {error}")))
+}
+
+fn node_settings(
+    configuration: &Configuration,
+    launcher: synapse_node::Launcher,
+    spawner: Spawner,
+) -> NodeSettings {
     let runtime = &configuration.runtime;
     let bytes = usize::try_from(runtime.sessions.bytes_max).unwrap_or(usize::MAX);
     NodeSettings {
         // Any number will do: it spreads restarts that would otherwise fall together.
         seed: u64::from(std::process::id()),
+        spawner: Some(spawner),
         ..NodeSettings::new(runtime.node.as_str(), configuration.tree.clone(), launcher)
     }
     .sessions_in_memory(runtime.sessions.count_max, bytes)

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use serde_json::Value;
 use synapse_core::name::Name;
 use synapse_core::spec::{
-    AgentSpec, DepsScope, MailboxSpec, Mode, Program, Restart, Shutdown, UsageLimits, WhenFull,
+    AgentSpec, DepsScope, MailboxSpec, Mode, Program, Restart, Shutdown, Spawn, UsageLimits,
+    WhenFull,
 };
 use synapse_core::time::Millis;
 
@@ -14,7 +15,7 @@ use crate::element::{Duration, Whole};
 use crate::folder::{Folder, Kind};
 use crate::key::{Field, Spanned};
 use crate::problem::{Problem, Problems};
-use crate::raw::{RawAgent, RawUsageLimits};
+use crate::raw::{RawAgent, RawPython, RawUsageLimits};
 use crate::settings::count;
 use crate::{model, module, output_schema, surprise};
 
@@ -23,17 +24,39 @@ const MAILBOX_SIZE: u64 = 256;
 const START_TIMEOUT: Millis = Millis::from_secs(60);
 const CALL_TIMEOUT: Millis = Millis::from_secs(600);
 const CANCEL_GRACE: Millis = Millis::from_secs(10);
+const SPAWN: Spawn = if cfg!(target_os = "linux") {
+    Spawn::Fork
+} else {
+    Spawn::Exec
+};
+
+/// What `[python]` says for every agent.
+#[derive(Debug)]
+pub(crate) struct Python<'a> {
+    pub(crate) path: &'a [PathBuf],
+    pub(crate) spawn: Spawn,
+}
+
+impl<'a> Python<'a> {
+    pub(crate) fn new(raw: Option<&RawPython>, path: &'a [PathBuf]) -> Self {
+        let spawn = raw.and_then(|raw| raw.spawn.value()).copied();
+        Self {
+            path,
+            spawn: spawn.unwrap_or(SPAWN),
+        }
+    }
+}
 
 /// The checked form of an agent. What is wrong is reported; the form is then of no use.
 pub(crate) fn spec(
     name: &Spanned<Name>,
     raw: &RawAgent,
     folder: &Folder,
-    python_path: &[PathBuf],
+    python: &Python<'_>,
     problems: &mut Problems,
 ) -> AgentSpec {
     let path = format!("agent.{}", name.value);
-    check(name, raw, &path, python_path, problems);
+    check(name, raw, &path, python.path, problems);
     let mailbox = raw.mailbox.value().cloned().unwrap_or_default();
     AgentSpec {
         name: name.value.clone(),
@@ -58,6 +81,7 @@ pub(crate) fn spec(
             .unwrap_or_default(),
         deps: raw.deps.value().cloned(),
         deps_scope: raw.deps_scope.or(DepsScope::Incarnation),
+        spawn: raw.spawn.or(python.spawn),
         env: raw
             .env
             .value()

@@ -1,7 +1,7 @@
 //! From what the file says to what it amounts to: every rule is asked, whatever the others found.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use synapse_core::name::Name;
 use synapse_core::spec::{ChildRef, Shutdown, TreeSpec};
@@ -41,7 +41,8 @@ pub(crate) fn check(
         agent: index(&agents.tables),
         misspelt,
     };
-    let specs = tree.specs(raw, &folder, &python.path, problems);
+    let for_agents = agent::Python::new(raw.python.value(), &python.path);
+    let specs = tree.specs(raw, &folder, &for_agents, problems);
     if problems.has_errors() {
         return None;
     }
@@ -67,14 +68,14 @@ impl Tables<'_> {
         &self,
         raw: &RawTree,
         folder: &Folder,
-        python_path: &[PathBuf],
+        python: &agent::Python<'_>,
         problems: &mut Problems,
     ) -> Option<TreeSpec> {
         let shape = self.shape(raw, problems);
         let agents = self.agents.tables.iter().map(|(name, raw)| {
             (
                 name.value.clone(),
-                agent::spec(name, raw, folder, python_path, problems),
+                agent::spec(name, raw, folder, python, problems),
             )
         });
         let agents = agents.collect();

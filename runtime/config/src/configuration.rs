@@ -92,13 +92,6 @@ pub struct PythonSettings {
     pub interpreter: Option<PathBuf>,
     /// Folders that agents import from, absolute; the file's own folder is the first.
     pub path: Vec<PathBuf>,
-    /// How agent processes are made.
-    pub spawn: Spawn,
-}
-
-/// `[python] spawn`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Spawn {
-    /// A fresh interpreter for every process.
-    Exec,
+    /// Modules that agents' processes are forked with.
+    pub preload: Vec<String>,
 }

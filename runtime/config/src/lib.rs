@@ -30,8 +30,7 @@ mod syntax;
 mod tree;
 
 pub use configuration::{
-    Configuration, LogFormat, LogLevel, LogSettings, PythonSettings, RuntimeSettings,
-    SessionLimits, Spawn,
+    Configuration, LogFormat, LogLevel, LogSettings, PythonSettings, RuntimeSettings, SessionLimits,
 };
 pub use element::parse_duration;
 pub use finding::{ConfigErrors, Finding, Findings, Related};

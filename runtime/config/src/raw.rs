@@ -3,14 +3,14 @@
 
 use synapse_core::name::Name;
 use synapse_core::spec::{
-    AutoShutdown, DepsScope, Entry, Mode, OnExhausted, Restart, Shutdown, StartOrder, Strategy,
-    WhenFull,
+    AutoShutdown, DepsScope, Entry, Mode, OnExhausted, Restart, Shutdown, Spawn, StartOrder,
+    Strategy, WhenFull,
 };
 
-use crate::configuration::{LogFormat, LogLevel, Spawn};
+use crate::configuration::{LogFormat, LogLevel};
 use crate::element::{
-    Duration, Factor, JsonTable, List, Named, SchemaSource, Share, Size, VariableName, Variables,
-    Whole, choice,
+    Duration, Factor, JsonTable, List, ModuleName, Named, SchemaSource, Share, Size, VariableName,
+    Variables, Whole, choice,
 };
 use crate::key::table;
 
@@ -63,7 +63,7 @@ choice!(LogLevel {
     "error" => Self::Error,
 });
 choice!(LogFormat { "pretty" => Self::Pretty, "json" => Self::Json });
-choice!(Spawn { "exec" => Self::Exec } later "fork");
+choice!(Spawn { "fork" => Self::Fork, "exec" => Self::Exec });
 
 table! {
     /// The tree of agents that Synapse runs, and how it runs them.
@@ -131,8 +131,12 @@ table! {
         /// More folders that agents import from, relative to this file.
         /// The folder of this file always is one.
         path: List<String>, "[]", "[\"src\"]";
-        /// How processes are made: `exec` starts a fresh interpreter for each.
-        spawn: Spawn, "\"exec\"", "\"exec\"";
+        /// How processes are made: forked from a warm one in milliseconds (`fork`), or each by a
+        /// fresh interpreter (`exec`). An agent's own `spawn` wins over it.
+        spawn: Spawn, "by fork on Linux, by exec elsewhere", "\"exec\"";
+        /// Modules of packages that are imported before a process is forked, so that agents which
+        /// use them start without that wait. Never modules of your own.
+        preload: List<ModuleName>, "[]", "[\"pandas\"]";
     }
 }
 
@@ -197,6 +201,8 @@ table! {
         /// How long what the factory made lives: as long as the process (`incarnation`), or for
         /// one run (`run`).
         deps_scope: DepsScope, "\"incarnation\"", "\"run\"";
+        /// How its processes are made, over that of `[python]`.
+        spawn: Spawn, "as [python] has it", "\"exec\"";
         /// Variables of the process's environment.
         env: Variables, "{}", "{ TZ = \"UTC\" }";
         /// A file of NAME=VALUE lines, read at every start, relative to this file.

@@ -4,9 +4,7 @@ use std::path::PathBuf;
 
 use synapse_core::name::Name;
 
-use crate::configuration::{
-    LogLevel, LogSettings, PythonSettings, RuntimeSettings, SessionLimits, Spawn,
-};
+use crate::configuration::{LogLevel, LogSettings, PythonSettings, RuntimeSettings, SessionLimits};
 use crate::document::quoted;
 use crate::element::{List, Size, Whole};
 use crate::folder::{Folder, Kind};
@@ -67,7 +65,7 @@ pub(crate) fn python(raw: &RawPython, folder: &Folder, problems: &mut Problems) 
             .given()
             .and_then(|written| interpreter(written, folder, problems)),
         path: path(raw.path.value(), folder, problems),
-        spawn: raw.spawn.or(Spawn::Exec),
+        preload: preload(raw),
     }
 }
 
@@ -132,6 +130,23 @@ fn interpreter(
         return Some(PathBuf::from(&written.value));
     }
     folder.existing(written, "python.interpreter", Kind::File, problems)
+}
+
+/// Each once, in the order in which they are imported.
+fn preload(raw: &RawPython) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for module in raw
+        .preload
+        .value()
+        .map(|list| list.0.as_slice())
+        .unwrap_or_default()
+    {
+        let name = &module.value.0;
+        if !names.contains(name) {
+            names.push(name.clone());
+        }
+    }
+    names
 }
 
 fn path(raw: Option<&List<String>>, folder: &Folder, problems: &mut Problems) -> Vec<PathBuf> {

@@ -5,7 +5,7 @@ mod supervisor;
 mod tree;
 
 pub use agent::{
-    AgentSpec, Backoff, DepsScope, Entry, MailboxSpec, Mode, Program, UsageLimits, WhenFull,
+    AgentSpec, Backoff, DepsScope, Entry, MailboxSpec, Mode, Program, Spawn, UsageLimits, WhenFull,
 };
 pub use supervisor::{
     AutoShutdown, OnExhausted, Restart, Shutdown, StartOrder, Strategy, SupervisorSpec,

@@ -61,6 +61,11 @@ impl Prepared {
             vec!["-P".into(), Sdk::launcher(&self.sdk).into()],
         )
     }
+
+    /// The arguments that start a zygote instead, from which workers are forked.
+    pub fn zygote_args(&self) -> Vec<OsString> {
+        vec!["-P".into(), Sdk::zygote(&self.sdk).into()]
+    }
 }
 
 /// Prepares environments.

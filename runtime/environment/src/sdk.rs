@@ -20,6 +20,8 @@ sys.path.append(os.path.dirname(os.path.abspath(__file__)))
 runpy.run_module("synapse_agent", run_name="__main__", alter_sys=True)
 "#;
 const LAUNCHER_NAME: &str = "synapse_worker.py";
+/// The same for a zygote: `-m synapse_agent.zygote`.
+const ZYGOTE_NAME: &str = "synapse_zygote.py";
 
 /// The unpacked package.
 #[derive(Clone, Debug)]
@@ -33,14 +35,18 @@ impl Sdk {
         let (hash, _) = embedded::SDK_HASH.split_at(32);
         let name = format!("sdk-{hash}");
         let folder = cache.path(&name);
-        if folder.join(LAUNCHER_NAME).is_file() {
+        if folder.join(ZYGOTE_NAME).is_file() {
             return Ok(Self { folder });
         }
         cache.create()?;
         let part = cache.temporary(&name);
         remove(&part)?;
-        let launcher = (LAUNCHER_NAME, LAUNCHER.as_bytes());
-        for (name, content) in embedded::SDK_FILES.iter().copied().chain([launcher]) {
+        let zygote = LAUNCHER.replace(r#""synapse_agent""#, r#""synapse_agent.zygote""#);
+        let launchers = [
+            (LAUNCHER_NAME, LAUNCHER.as_bytes()),
+            (ZYGOTE_NAME, zygote.as_bytes()),
+        ];
+        for (name, content) in embedded::SDK_FILES.iter().copied().chain(launchers) {
             let path = part.join(name);
             if let Some(parent) = path.parent() {
                 fs::create_dir_all(parent).map_err(failed("create", parent))?;
@@ -50,7 +56,7 @@ impl Sdk {
         match fs::rename(&part, &folder) {
             Ok(()) => Ok(Self { folder }),
             // Another process was faster, with the same content.
-            Err(_) if folder.join(LAUNCHER_NAME).is_file() => {
+            Err(_) if folder.join(ZYGOTE_NAME).is_file() => {
                 remove(&part)?;
                 Ok(Self { folder })
             }
@@ -78,5 +84,9 @@ impl Sdk {
 
     pub(crate) fn launcher(folder: &std::path::Path) -> PathBuf {
         folder.join(LAUNCHER_NAME)
+    }
+
+    pub(crate) fn zygote(folder: &std::path::Path) -> PathBuf {
+        folder.join(ZYGOTE_NAME)
     }
 }

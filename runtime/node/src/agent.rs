@@ -1,9 +1,11 @@
 //! An agent: what outlives its incarnations. Spec, mailbox, live calls, log, exits, status.
 
+pub(crate) mod evidence;
 pub(crate) mod launch;
 pub(crate) mod process;
 pub(crate) mod stderr;
 
+mod birth;
 mod dotenv;
 
 use std::collections::VecDeque;
@@ -20,7 +22,7 @@ use synapse_core::supervisor::WhyDown;
 use synapse_process::{ProcessGroup, Signal};
 use tokio::time::Instant;
 
-use crate::agent::process::people;
+use crate::agent::evidence::people;
 use crate::call::{Abandoned, Call};
 use crate::deadlines::Deadlines;
 use crate::handle::{RunId, RunOutcome};
@@ -387,6 +389,11 @@ impl Agent {
             slot.ready_at = Some(Instant::now());
             slot.start_took = Some(took);
         });
+    }
+
+    /// Whether an incarnation has said so; before the first, nothing is known.
+    pub(crate) fn uses_pydantic_ai(&self) -> bool {
+        self.record.lock().manifest["kind"] == "pydantic_ai"
     }
 
     pub(crate) fn set_manifest(&self, manifest: Value) {

@@ -12,7 +12,8 @@ use synapse_core::supervisor::{Cause, ChildId, CrashReport, StartError, WhyDown}
 use synapse_core::time::Millis;
 
 use crate::agent::Agent;
-use crate::agent::process::{AgentProcess, Arguments, people};
+use crate::agent::evidence::people;
+use crate::agent::process::{AgentProcess, Arguments};
 use crate::events::Happening;
 use crate::node::Node;
 use crate::supervisor::{

@@ -23,12 +23,15 @@ mod mailbox;
 mod agent;
 mod link;
 
+mod spawning;
+mod zygote;
+
 mod clock;
 mod events;
 mod logs;
 mod session;
 
-pub use agent::launch::Launcher;
+pub use agent::launch::{Launcher, ZygoteSettings};
 pub use handle::{CallRequest, NodeHandle, Run, RunEvent, RunId, RunOutcome};
 pub use node::{NodeEnd, NodeError, NodeSettings, SESSION_BYTES_MAX, SESSIONS_MAX};
 pub use session::{Segment, SessionStore};

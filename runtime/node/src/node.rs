@@ -23,6 +23,7 @@ use crate::handle::{CallRequest, NodeHandle, Run, RunId};
 use crate::link::CancelReason;
 use crate::registry::AgentRegistry;
 use crate::session::{MemoryStore, SessionStore, Sessions};
+use crate::spawning::Spawning;
 use crate::standing::Standings;
 use crate::supervisor::{ChildReport, SpawnError, SupervisionTree, SupervisorHandle};
 use crate::view::{AgentState, EventKind, NodeEvent};
@@ -52,6 +53,9 @@ pub struct NodeSettings {
     pub sessions: Arc<dyn SessionStore>,
     /// For the jitter of backoffs.
     pub seed: u64,
+    /// Where its processes come from: without one, the node has its own, which changes nothing of
+    /// the program around it. Agents are forked where it adopts.
+    pub spawner: Option<Spawner>,
 }
 
 impl NodeSettings {
@@ -64,6 +68,7 @@ impl NodeSettings {
             launcher,
             sessions: Arc::new(MemoryStore::new(SESSIONS_MAX, SESSION_BYTES_MAX)),
             seed: 0,
+            spawner: None,
         }
     }
 
@@ -114,7 +119,7 @@ pub(crate) struct Node {
     pub(crate) sessions: Sessions,
     pub(crate) events: EventHub,
     pub(crate) launcher: Launcher,
-    pub(crate) spawner: Spawner,
+    pub(crate) spawning: Spawning,
     runs: AtomicU64,
     tree: OnceLock<(SupervisionTree, SupervisorHandle)>,
     /// Grows with every change of an agent's state.
@@ -141,6 +146,8 @@ impl NodeHandle {
     /// [`NodeError`]; a child that does not come up is told by [`NodeHandle::ended`].
     pub fn begin(settings: NodeSettings) -> Result<Self, NodeError> {
         let tree = Arc::new(settings.tree.clone());
+        let spawner = settings.spawner.map_or_else(Spawner::start, Ok);
+        let spawner = spawner.map_err(NodeError::Spawner)?;
         let node = Arc::new(Node {
             name: settings.name,
             clock: Clock::start(),
@@ -148,8 +155,8 @@ impl NodeHandle {
             standings: Standings::default(),
             sessions: Sessions::new(settings.sessions),
             events: EventHub::new(),
+            spawning: Spawning::new(spawner, &settings.launcher),
             launcher: settings.launcher,
-            spawner: Spawner::start().map_err(NodeError::Spawner)?,
             runs: AtomicU64::new(0),
             tree: OnceLock::new(),
             changes: watch::Sender::new(0),
@@ -216,6 +223,7 @@ async fn watch_root(
             }
         }
     }
+    node.spawning.end().await;
     node.end.send_replace(Some(end));
     node.changed();
 }

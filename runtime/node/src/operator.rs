@@ -9,7 +9,7 @@ use synapse_core::supervisor::{ChildId, Reply, Request, RequestError};
 use tokio::time::timeout;
 
 use crate::agent::Agent;
-use crate::agent::process::people;
+use crate::agent::evidence::people;
 use crate::events::Happening;
 use crate::node::Node;
 use crate::supervisor::SupervisorHandle;

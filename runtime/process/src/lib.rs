@@ -28,7 +28,7 @@ mod zygote;
 pub use child::{Child, ExitWatch, ProcessGroup, SignalError};
 pub use command::{Command, Input, SpawnError};
 pub use exit::{Exit, ExitStatus};
-pub use inspect::{is_alive, resident_bytes};
+pub use inspect::{is_alive, proportional_bytes, resident_bytes};
 pub use pipe::pipe_size;
 pub use signal::{Signal, signal_name};
 pub use spawner::Spawner;

@@ -66,6 +66,11 @@ mod waiting {
         }
 
         #[expect(clippy::unused_self, reason = "the polling one needs it")]
+        pub(crate) fn adopts(&self) -> bool {
+            false
+        }
+
+        #[expect(clippy::unused_self, reason = "the polling one needs it")]
         pub(crate) fn forking(&self) -> Forking<'_> {
             None
         }

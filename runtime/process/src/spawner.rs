@@ -72,6 +72,11 @@ impl Spawner {
         })
     }
 
+    /// Whether orphans fall to this process, and are waited for.
+    pub fn adopts(&self) -> bool {
+        self.reaper.adopts()
+    }
+
     /// The one that waits for all that was started.
     pub(crate) fn reaper(&self) -> &Arc<Reaper> {
         &self.reaper

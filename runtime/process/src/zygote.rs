@@ -131,9 +131,12 @@ impl Zygote {
         }
     }
 
-    /// Waits for its end.
-    pub async fn ended(&self) {
-        self.0.exit.clone().wait().await;
+    /// Its end. It may be waited for without a handle.
+    pub fn exit(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut exit = self.0.exit.clone();
+        async move {
+            exit.wait().await;
+        }
     }
 
     /// Has a child forked. A caller that is cancelled meanwhile leaves none behind.

@@ -33,12 +33,12 @@ pub(crate) fn with_tag(tag: &str) -> Vec<Process> {
         .collect()
 }
 
-fn command_of(pid: u32) -> String {
+/// Its command line, words apart by spaces.
+pub(crate) fn command_of(pid: u32) -> String {
     let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     String::from_utf8_lossy(&line)
+        .trim_end_matches('\0')
         .replace('\0', " ")
-        .trim_end()
-        .to_owned()
 }
 
 /// The kernel's letter for a process's state, and its parent. A process that is gone has neither.

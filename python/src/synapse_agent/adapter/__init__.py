@@ -21,6 +21,7 @@ __all__ = [
     "model_call",
     "model_call_blocking",
     "start_fault",
+    "warm_up",
 ]
 
 
@@ -101,6 +102,20 @@ def start_fault(error: BaseException, configuration: Configuration) -> Fault | N
         return None
     details: dict[str, Json] = {"variable": explained.variable}
     return Fault("agent", "start_failed", explained.message, details=details)
+
+
+def warm_up() -> None:
+    """Import pydantic-ai and make first runs, where agents are going to be forked from here.
+
+    An environment without a pydantic-ai that will do has agents that say so themselves.
+    """
+    from .packages import unsuitable_pydantic_ai
+
+    if unsuitable_pydantic_ai() is None:
+        _prepare()
+        from .warming import warm_up
+
+        warm_up()
 
 
 def _prepare() -> None:

@@ -30,9 +30,7 @@ pub(super) struct Floor {
 
 impl Floor {
     /// Starts the Python side with the interpreter and packages of the agents.
-    pub(super) async fn start(prepared: &Prepared) -> Result<Self, Failure> {
-        let spawner = Spawner::start()
-            .map_err(|error| Failure::new(format!("cannot start a thread: {error}")))?;
+    pub(super) async fn start(prepared: &Prepared, spawner: &Spawner) -> Result<Self, Failure> {
         let environment: Vec<(OsString, OsString)> = std::env::vars_os().collect();
         let command = Command::new(&prepared.python, ".")
             .args(["-P", "-c", PROGRAM])

@@ -19,6 +19,23 @@ pub(super) fn alone(tree: &TreeSpec, agent: &AgentSpec, in_flight: usize) -> Tre
     tree
 }
 
+/// The same agent under each of these names, which may die as often as it likes.
+pub(super) fn copies(tree: &TreeSpec, agent: &AgentSpec, names: &[Name]) -> TreeSpec {
+    let mut tree = alone(tree, agent, 1);
+    let copy = |name: &Name| AgentSpec {
+        name: name.clone(),
+        replicas: 1,
+        backoff: None,
+        ..agent.clone()
+    };
+    tree.agents = names
+        .iter()
+        .map(|name| (name.clone(), copy(name)))
+        .collect();
+    set_children(&mut tree);
+    tree
+}
+
 /// The same with neighbours, which may crash as often as they like.
 pub(super) fn beside(mut tree: TreeSpec, neighbours: Vec<AgentSpec>) -> TreeSpec {
     let named = |agent: AgentSpec| (agent.name.clone(), agent);

@@ -2,7 +2,7 @@
 
 use synapse_config::Configuration;
 use synapse_environment::Prepared;
-use synapse_node::Launcher;
+use synapse_node::{Launcher, ZygoteSettings};
 
 /// How agents are started with this environment.
 pub(crate) fn launcher(configuration: &Configuration, prepared: &Prepared) -> Launcher {
@@ -13,5 +13,9 @@ pub(crate) fn launcher(configuration: &Configuration, prepared: &Prepared) -> La
         folder: configuration.folder.clone(),
         path: configuration.python.path.clone(),
         environment: std::env::vars_os().collect(),
+        zygote: Some(ZygoteSettings {
+            args: prepared.zygote_args(),
+            preload: configuration.python.preload.clone(),
+        }),
     }
 }

@@ -3,15 +3,13 @@
 use crate::document::{Data, Node};
 use crate::key::{Element, wrong};
 use crate::nearest::did_you_mean_value;
-use crate::problem::{Problem, Problems};
+use crate::problem::Problems;
 
-/// Finds the word, or reports what was meant. `later` are words of the design that this version
-/// does not know yet.
+/// Finds the word, or reports what was meant.
 pub(crate) fn read<T: Element + Copy>(
     node: &Node,
     path: &str,
     words: &[(&str, T)],
-    later: &[&str],
     problems: &mut Problems,
 ) -> Option<T> {
     let written = match &node.data {
@@ -21,17 +19,6 @@ pub(crate) fn read<T: Element + Copy>(
     if let Some((_, value)) = words.iter().find(|(word, _)| *word == written) {
         return Some(*value);
     }
-    if later.contains(&written) {
-        let message =
-            format!("`{path} = \"{written}\"` is not available in this version of Synapse");
-        let help = format!("it must be {}", T::wanted());
-        problems.push(
-            Problem::error(path, message)
-                .at(node.span.clone(), "")
-                .help(help),
-        );
-        return None;
-    }
     let help = did_you_mean_value(written, words.iter().map(|(word, _)| *word));
     problems.push(wrong::<T>(node, path).help_if(help));
     None
@@ -39,7 +26,7 @@ pub(crate) fn read<T: Element + Copy>(
 
 /// Makes an enum an [`Element`] by its words.
 macro_rules! choice {
-    ($type:ty { $($word:literal => $value:expr),+ $(,)? } $(later $later:literal)*) => {
+    ($type:ty { $($word:literal => $value:expr),+ $(,)? }) => {
         impl $crate::key::Element for $type {
             fn wanted() -> String {
                 $crate::nearest::alternatives(&[$($word),+]).replace('`', "\"")
@@ -55,7 +42,7 @@ macro_rules! choice {
                 problems: &mut $crate::problem::Problems,
             ) -> Option<Self> {
                 let words = [$(($word, $value)),+];
-                $crate::element::choice::read(node, path, &words, &[$($later),*], problems)
+                $crate::element::choice::read(node, path, &words, problems)
             }
         }
     };

@@ -46,7 +46,7 @@ pub(crate) fn parse(text: &str) -> Option<Entry> {
     })
 }
 
-fn is_dotted(text: &str) -> bool {
+pub(super) fn is_dotted(text: &str) -> bool {
     text.split('.').all(is_identifier)
 }
 

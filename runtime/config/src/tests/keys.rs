@@ -277,15 +277,15 @@ fn an_unknown_key_without_a_neighbour_lists_the_keys() {
     check(
         &format!("{TREE}[agent.one]\nentry = \"m:a\"\n[python]\nfoo = 1\n"),
         &expect![[r#"
-        error: unknown key `foo` in [python]
-         --> supervision.toml:6:1
-          |
-        6 | foo = 1
-          | ^^^
-          |
-          = help: the keys of [python] are venv, requirements, interpreter, path, spawn
+            error: unknown key `foo` in [python]
+             --> supervision.toml:6:1
+              |
+            6 | foo = 1
+              | ^^^
+              |
+              = help: the keys of [python] are venv, requirements, interpreter, path, spawn, preload
 
-    "#]],
+        "#]],
     );
 }
 
@@ -347,19 +347,6 @@ fn keys_of_later_versions_are_known_by_name() {
           |  ^^^^
           |
           = help: give the agent its tools in Python
-
-    "#]],
-    );
-    check(
-        &format!("{TREE}[agent.one]\nentry = \"m:a\"\n[python]\nspawn = \"fork\"\n"),
-        &expect![[r#"
-        error: `python.spawn = "fork"` is not available in this version of Synapse
-         --> supervision.toml:6:9
-          |
-        6 | spawn = "fork"
-          |         ^^^^^^
-          |
-          = help: it must be "exec"
 
     "#]],
     );

@@ -16,6 +16,7 @@ log = { level = "info", file_size = "10MiB", files = 5 }
 [python]
 path = ["src"]
 spawn = "exec"
+preload = ["numpy.random"]
 [supervisor.root]
 strategy = "rest_for_one"
 intensity = 3

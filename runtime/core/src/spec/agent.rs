@@ -94,6 +94,16 @@ pub struct Backoff {
     pub reset_after: Millis,
 }
 
+/// How a process is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Spawn {
+    /// A fork of a warm one, where the system and the node can; else as `Exec`.
+    Fork,
+    /// A fresh interpreter.
+    Exec,
+}
+
 /// When `deps = "module:factory"` is called and closed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -145,6 +155,8 @@ pub struct AgentSpec {
     pub deps: Option<Entry>,
     /// When the factory is called.
     pub deps_scope: DepsScope,
+    /// How its processes are made.
+    pub spawn: Spawn,
     /// Variables set in the process's environment.
     pub env: BTreeMap<String, String>,
     /// A dotenv file read at each start, absolute.

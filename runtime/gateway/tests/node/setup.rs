@@ -9,7 +9,8 @@ use synapse_api::Client;
 use synapse_core::name::Name;
 use synapse_core::spec::{
     AgentSpec, AutoShutdown, ChildRef, DepsScope, Entry, MailboxSpec, OnExhausted, Program,
-    Restart, Shutdown, StartOrder, Strategy, SupervisorSpec, TreeSpec, UsageLimits, WhenFull,
+    Restart, Shutdown, Spawn, StartOrder, Strategy, SupervisorSpec, TreeSpec, UsageLimits,
+    WhenFull,
 };
 use synapse_core::time::Millis;
 use synapse_gateway::{DataDirLock, Gateway, serve};
@@ -34,6 +35,7 @@ impl Setup {
             folder: folder.path().to_owned(),
             path: Vec::new(),
             environment: BTreeMap::new(),
+            zygote: None,
         };
         let lock = DataDirLock::acquire(folder.path(), "tests")?;
         let node = NodeHandle::begin(NodeSettings::new("tests", tree()?, launcher))?;
@@ -99,6 +101,7 @@ fn agent(name: Name) -> AgentSpec {
         deps: None,
         deps_scope: DepsScope::default(),
         env: BTreeMap::new(),
+        spawn: Spawn::Exec,
         env_file: None,
         env_pass: Vec::new(),
         restart: Restart::Permanent,

@@ -6,13 +6,16 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use synapse_core::provider::{ModelOwner, credential_variables, model_owner, providers_in_source};
-use synapse_core::spec::{AgentSpec, DepsScope, Entry, Program, UsageLimits};
+use synapse_core::spec::{AgentSpec, DepsScope, Entry, Program, Spawn, UsageLimits};
 use synapse_process::Command;
 
 use crate::agent::dotenv;
+use crate::spawning::Fork;
+use crate::zygote::ZygoteKind;
 
 /// Variables of the runtime that every agent gets; a `*` at the end stands for any ending.
 const PASSED: [&str; 21] = [
@@ -39,6 +42,34 @@ const PASSED: [&str; 21] = [
     "XDG_CACHE_HOME",
 ];
 
+/// What Python and its libraries read once, when they are loaded.
+const READ_AT_START: [&str; 8] = [
+    "PYTHON*",
+    "PYDANTIC_*",
+    "LD_*",
+    "MALLOC_*",
+    "GLIBC_*",
+    "OPENSSL_*",
+    "LANG",
+    "LC_*",
+];
+
+/// How many threads numeric libraries start; 1, unless it is said otherwise.
+const THREADS: [&str; 5] = [
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+];
+
+/// What a source that uses it speaks of.
+const PYDANTIC_AI: &str = "pydantic_ai";
+
+/// Room for what a fork shows as its environment beyond what the zygote has, in bytes: three names
+/// of at most 64.
+const FORK_ROOM_BYTES: usize = 256;
+
 /// A longer source is not read for the providers it names, in bytes.
 const SOURCE_BYTES_MAX: u64 = 1024 * 1024;
 
@@ -58,6 +89,17 @@ pub struct Launcher {
     pub path: Vec<PathBuf>,
     /// The runtime's own environment, of which each agent gets its part.
     pub environment: BTreeMap<OsString, OsString>,
+    /// How agents are forked; without it, each is started by a fresh interpreter.
+    pub zygote: Option<ZygoteSettings>,
+}
+
+/// The process that agents are forked from.
+#[derive(Clone, Debug)]
+pub struct ZygoteSettings {
+    /// Arguments of the interpreter: they run the zygote.
+    pub args: Vec<OsString>,
+    /// Modules that it imports ahead.
+    pub preload: Vec<String>,
 }
 
 /// Why a process cannot be described.
@@ -81,18 +123,31 @@ pub(crate) enum LaunchError {
 #[derive(Debug)]
 pub(crate) struct Launch {
     pub(crate) command: Command,
+    /// How it is forked, where it may be.
+    pub(crate) fork: Option<Fork>,
     pub(crate) configuration: Map<String, Value>,
 }
 
 impl Launcher {
-    /// Describes the next process of an agent.
+    /// Describes the next process of an agent, of which an earlier one may have shown that it
+    /// uses pydantic-ai.
     pub(crate) fn launch(
         &self,
         spec: &AgentSpec,
         node: &str,
         incarnation: u64,
+        uses_pydantic_ai: bool,
     ) -> Result<Launch, LaunchError> {
-        let (mut environment, withheld) = self.environment_of(spec)?;
+        let source = match &spec.program {
+            Program::Entry(entry) => self.source_of(entry).unwrap_or_default(),
+            Program::Declared => String::new(),
+        };
+        let (mut environment, withheld) = self.environment_of(spec, &source)?;
+        let fork = self.may_fork(spec, &environment).then(|| Fork {
+            kind: kind_of(spec, uses_pydantic_ai || source.contains(PYDANTIC_AI)),
+            title: format!("synapse agent {}", spec.name),
+            patience: Duration::from(spec.start_timeout) / 2,
+        });
         for (name, value) in [
             ("SYNAPSE_NODE", node.to_owned()),
             ("SYNAPSE_AGENT", spec.name.to_string()),
@@ -104,6 +159,7 @@ impl Launcher {
         let command = command.env(environment);
         Ok(Launch {
             command,
+            fork,
             configuration: self.configuration(spec, &withheld),
         })
     }
@@ -112,15 +168,16 @@ impl Launcher {
     fn environment_of(
         &self,
         spec: &AgentSpec,
+        source: &str,
     ) -> Result<(BTreeMap<OsString, OsString>, Vec<&'static str>), LaunchError> {
-        let providers = self.provider_variables(spec);
+        let providers = provider_variables(spec, source);
         let named = |name: &OsStr| {
             let Some(name) = name.to_str() else {
                 return false;
             };
             spec.env_pass.iter().any(|passed| passed == name)
                 || providers.contains(&name)
-                || PASSED.iter().any(|pattern| matches(pattern, name))
+                || is_passed(name)
         };
         let mut environment: BTreeMap<_, _> = self
             .environment
@@ -131,6 +188,7 @@ impl Launcher {
         if let Some(path) = &spec.env_file {
             environment.extend(read_env_file(path)?);
         }
+        limit_threads(&mut environment);
         environment.extend(
             spec.env
                 .iter()
@@ -144,24 +202,38 @@ impl Launcher {
         Ok((environment, withheld))
     }
 
-    /// The variables of the agent's own provider: that of its model, or those that its source names.
-    fn provider_variables(&self, spec: &AgentSpec) -> Vec<&'static str> {
-        if let Some(model) = &spec.model {
-            return match model_owner(model) {
-                ModelOwner::Known(provider) => provider.variables.to_vec(),
-                ModelOwner::Nobody | ModelOwner::Unknown => Vec::new(),
-            };
+    /// Whether a fork can be what a fresh interpreter would be: what that reads once, at its start,
+    /// the zygote has read from its own environment.
+    fn may_fork(&self, spec: &AgentSpec, environment: &BTreeMap<OsString, OsString>) -> bool {
+        if self.zygote.is_none() || spec.spawn != Spawn::Fork {
+            return false;
         }
-        let Program::Entry(entry) = &spec.program else {
-            return Vec::new();
+        let zygotes = self.zygote_environment();
+        let differs = |(name, value): (&OsString, &OsString)| {
+            name.to_str().is_some_and(is_read_at_start) && zygotes.get(name) != Some(value)
         };
-        let source = self.source_of(entry).unwrap_or_default();
-        let providers = providers_in_source(&source);
-        providers
-            .iter()
-            .flat_map(|provider| provider.variables)
-            .copied()
-            .collect()
+        !environment.iter().any(differs)
+    }
+
+    /// What the zygote of these agents is started with, where there is one.
+    pub(crate) fn zygote(&self) -> Option<(Command, &[String])> {
+        let settings = self.zygote.as_ref()?;
+        let command = Command::new(&self.program, &self.folder).args(settings.args.iter().cloned());
+        let mut environment = self.zygote_environment();
+        // Its forks write their own variables over these.
+        environment.insert("SYNAPSE_ROOM".into(), "-".repeat(FORK_ROOM_BYTES).into());
+        Some((command.env(environment), &settings.preload))
+    }
+
+    /// What passes to every agent, and so no secret.
+    fn zygote_environment(&self) -> BTreeMap<OsString, OsString> {
+        let passed = self.environment.iter();
+        let passed = passed.filter(|(name, _)| name.to_str().is_some_and(is_passed));
+        let mut environment = passed
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        limit_threads(&mut environment);
+        environment
     }
 
     /// The text of an entry's module, where it is a file of the user's.
@@ -236,6 +308,46 @@ pub(crate) fn usage_limits(limits: &UsageLimits) -> Option<Map<String, Value>> {
         .filter_map(|(name, limit)| Some((name.to_owned(), limit?.into())));
     let map: Map<String, Value> = set.collect();
     (!map.is_empty()).then_some(map)
+}
+
+/// The variables of the agent's own provider: that of its model, or those that its source names.
+fn provider_variables(spec: &AgentSpec, source: &str) -> Vec<&'static str> {
+    if let Some(model) = &spec.model {
+        return match model_owner(model) {
+            ModelOwner::Known(provider) => provider.variables.to_vec(),
+            ModelOwner::Nobody | ModelOwner::Unknown => Vec::new(),
+        };
+    }
+    let providers = providers_in_source(source);
+    providers
+        .iter()
+        .flat_map(|provider| provider.variables)
+        .copied()
+        .collect()
+}
+
+/// A mistake costs time, not correctness: what is missing is imported after the fork.
+fn kind_of(spec: &AgentSpec, uses_pydantic_ai: bool) -> ZygoteKind {
+    if spec.program == Program::Declared || spec.model.is_some() || uses_pydantic_ai {
+        ZygoteKind::PydanticAi
+    } else {
+        ZygoteKind::Plain
+    }
+}
+
+fn is_passed(name: &str) -> bool {
+    PASSED.iter().any(|pattern| matches(pattern, name))
+}
+
+/// A library that counts processors would have every agent keep a thread for each.
+fn limit_threads(environment: &mut BTreeMap<OsString, OsString>) {
+    for name in THREADS {
+        environment.entry(name.into()).or_insert_with(|| "1".into());
+    }
+}
+
+fn is_read_at_start(name: &str) -> bool {
+    THREADS.contains(&name) || READ_AT_START.iter().any(|pattern| matches(pattern, name))
 }
 
 fn matches(pattern: &str, name: &str) -> bool {

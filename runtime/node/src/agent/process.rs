@@ -10,7 +10,6 @@ use std::time::Duration;
 use ractor::{Actor, ActorProcessingErr, ActorRef, ActorRuntime};
 use serde_json::json;
 use synapse_core::exit::ExitReason;
-use synapse_core::fault::{Fault, FaultCode};
 use synapse_core::incarnation::{Action, Event, Incarnation, Status};
 use synapse_core::spec::Shutdown;
 use synapse_core::supervisor::StartError;
@@ -22,8 +21,8 @@ use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::agent::launch::Launch;
-use crate::agent::{Agent, millis, stderr};
+use crate::agent::evidence::{LAST_WORDS, answer_runs, asked_for, level, people};
+use crate::agent::{Agent, birth, millis, stderr};
 use crate::clock::timestamp;
 use crate::events::Happening;
 use crate::link::{Death, Link, LinkCommand, LinkEvent, LinkPort};
@@ -31,10 +30,6 @@ use crate::node::Node;
 use crate::supervisor::{ChildEvents, ChildHandle};
 use crate::view::{AgentState, EventKind, ExitView, LogStream};
 
-/// Lines of stderr in the evidence of an exit.
-const STDERR_TAIL_LINES: usize = 20;
-/// How long the pipes of a dead process are read for: their tasks only take what is there.
-const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Without an end, a drain is told this many milliseconds: a day.
 const NO_END_MS: u64 = 24 * 60 * 60 * 1000;
 
@@ -205,7 +200,7 @@ impl Actor for AgentProcess {
             torn: None,
         };
         state.publish(EventKind::AgentStarting, "starting");
-        tokio::spawn(spawn(
+        tokio::spawn(birth::spawn(
             Arc::clone(&state.node),
             Arc::clone(&state.agent),
             incarnation,
@@ -243,39 +238,6 @@ impl Actor for AgentProcess {
         state.perform(&myself, actions);
         Ok(())
     }
-}
-
-/// Makes the process, away from the actor, which stays able to hear a stop.
-async fn spawn(node: Arc<Node>, agent: Arc<Agent>, incarnation: u64, actor: ActorRef<Message>) {
-    let (of_node, of_agent) = (Arc::clone(&node), Arc::clone(&agent));
-    // It reads files, on whatever kind of disk.
-    let launch = tokio::task::spawn_blocking(move || {
-        of_node
-            .launcher
-            .launch(&of_agent.spec, &of_node.name, incarnation)
-    });
-    let spawned = match launch.await {
-        Err(error) => Err(report_chain(&error)),
-        Ok(Err(error)) => Err(report_chain(&error)),
-        Ok(Ok(Launch {
-            command,
-            configuration,
-        })) => {
-            let greeting = Greeting {
-                node: node.name.clone(),
-                agent: agent.name.to_string(),
-                incarnation,
-                configuration,
-                ..Greeting::default()
-            };
-            match node.spawner.spawn(command).await {
-                Ok(child) => Ok((child, greeting)),
-                Err(error) => Err(report_chain(&error)),
-            }
-        }
-    };
-    // Where the actor is gone the child is dropped with the message, which kills it.
-    drop(actor.cast(Message::Spawned(Box::new(spawned))));
 }
 
 impl State {
@@ -484,7 +446,16 @@ impl State {
         let process = self.process.take();
         let actor = myself.clone();
         tokio::spawn(async move {
-            let exit = answer_runs(&agent, process, exit).await;
+            let exit = match process {
+                None => exit,
+                // The guard of its group lives until its runs are answered.
+                Some(Process {
+                    port,
+                    link,
+                    group: _group,
+                    ..
+                }) => answer_runs(&agent, &port.port, link, exit).await,
+            };
             drop(actor.cast(Message::Ended(Box::new(exit))));
         });
     }
@@ -542,76 +513,9 @@ impl State {
     }
 }
 
-/// Answers the runs of a dead process, with the evidence.
-async fn answer_runs(agent: &Agent, process: Option<Process>, mut exit: ExitView) -> ExitView {
-    let Some(process) = process else { return exit };
-    exit.stderr_tail = agent.log.stderr_tail(exit.incarnation, STDERR_TAIL_LINES);
-    let death = Death {
-        fault: fault_of(agent, &exit),
-    };
-    process.port.port.send(LinkCommand::Died(Box::new(death)));
-    match timeout(LAST_WORDS, process.link).await {
-        Ok(Ok(runs)) => exit.runs_in_flight = runs,
-        Ok(Err(error)) => tracing::error!(agent = %agent.name, %error, "the link failed"),
-        Err(_) => tracing::error!(agent = %agent.name, "the link of a dead process goes on"),
-    }
-    exit
-}
-
-/// What callers are told whose runs were in flight.
-fn fault_of(agent: &Agent, exit: &ExitView) -> Fault {
-    // One that ends by itself with code 0 has not answered either.
-    if matches!(exit.reason, ExitReason::Shutdown(_)) {
-        return agent.stopped();
-    }
-    let message = format!(
-        "{} #{} {} during the call",
-        agent.name, exit.incarnation, exit.reason
-    );
-    Fault::new(FaultCode::AgentCrashed, message).with_details(json!({
-        "incarnation": exit.incarnation,
-        "reason": exit.reason.word(),
-        "stderr_tail": exit.stderr_tail,
-        "outcome": "unknown",
-    }))
-}
-
 fn pipes(stdin: OwnedFd, stdout: OwnedFd) -> std::io::Result<(Sender, Receiver)> {
     Ok((
         Sender::from_owned_fd(stdin)?,
         Receiver::from_owned_fd(stdout)?,
     ))
-}
-
-/// Whether the supervisor itself wanted this end.
-const fn asked_for(reason: &ExitReason) -> bool {
-    matches!(reason, ExitReason::Shutdown(_) | ExitReason::Killed)
-}
-
-const fn level(reason: &ExitReason) -> &'static str {
-    if reason.is_clean() { "info" } else { "error" }
-}
-
-/// A duration for people: `9 ms`, `1.2 s`, `41 s`, `3 min`.
-pub(crate) fn people(span: Duration) -> String {
-    let ms = millis(span);
-    match ms {
-        0..1_000 => format!("{ms} ms"),
-        1_000..10_000 => format!("{}.{} s", ms / 1_000, ms % 1_000 / 100),
-        10_000..120_000 => format!("{} s", ms / 1_000),
-        120_000..7_200_000 => format!("{} min", ms / 60_000),
-        _ => format!("{} h", ms / 3_600_000),
-    }
-}
-
-/// An error with its causes, in one line.
-fn report_chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -35,7 +35,7 @@ fn agent(name: &str) -> Value {
         "usage_limits": {}, "env_pass": [], "restart": "permanent", "shutdown": {"timeout": 5000},
         "significant": false, "concurrency": 1, "prefetch": 0, "replicas": 1,
         "mailbox": {"size": 1, "when_full": "reject"}, "start_timeout": 1, "call_timeout": 1,
-        "cancel_grace": 1,
+        "cancel_grace": 1, "spawn": "exec",
     })
 }
 

@@ -9,7 +9,7 @@ use synapse_core::fault::Fault;
 use synapse_core::name::Name;
 use synapse_core::spec::{
     AgentSpec, AutoShutdown, Backoff, ChildRef, DepsScope, Entry, MailboxSpec, OnExhausted,
-    Program, Restart, Shutdown, StartOrder, Strategy, SupervisorSpec, TreeSpec, UsageLimits,
+    Program, Restart, Shutdown, Spawn, StartOrder, Strategy, SupervisorSpec, TreeSpec, UsageLimits,
     WhenFull,
 };
 use synapse_core::time::Millis;
@@ -53,6 +53,7 @@ impl World {
             folder: folder.path().to_owned(),
             path: Vec::new(),
             environment: BTreeMap::new(),
+            zygote: None,
         };
         change(&mut launcher);
         let node = NodeHandle::begin(NodeSettings::new("tests", tree, launcher))?;
@@ -257,6 +258,7 @@ pub(crate) fn agent(of: &str, change: impl FnOnce(&mut AgentSpec)) -> AgentSpec 
         deps: None,
         deps_scope: DepsScope::default(),
         env: BTreeMap::new(),
+        spawn: Spawn::Exec,
         env_file: None,
         env_pass: Vec::new(),
         restart: Restart::Permanent,

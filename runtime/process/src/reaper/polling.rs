@@ -86,6 +86,10 @@ impl Reaper {
         Ok(Self(watched))
     }
 
+    pub(crate) fn adopts(&self) -> bool {
+        self.0.orphanage.is_some()
+    }
+
     /// While this is held, a child that is not watched yet is no orphan either.
     pub(crate) fn forking(&self) -> Forking<'_> {
         self.0.orphanage.as_ref().map(Orphanage::forking)

@@ -1,0 +1,53 @@
+//! From a spec to a running process and what its `welcome` will say. It refuses to know who owns it.
+
+use std::sync::Arc;
+
+use ractor::ActorRef;
+use synapse_process::Child;
+use synapse_wire::Greeting;
+
+use crate::agent::Agent;
+use crate::agent::evidence::report_chain;
+use crate::agent::process::Message;
+use crate::node::Node;
+
+/// Makes the process, away from the actor, which stays able to hear a stop.
+pub(super) async fn spawn(
+    node: Arc<Node>,
+    agent: Arc<Agent>,
+    incarnation: u64,
+    actor: ActorRef<Message>,
+) {
+    let spawned = born(&node, &agent, incarnation).await;
+    // Where the actor is gone the child is dropped with the message, which kills it.
+    drop(actor.cast(Message::Spawned(Box::new(spawned))));
+}
+
+async fn born(
+    node: &Arc<Node>,
+    agent: &Arc<Agent>,
+    incarnation: u64,
+) -> Result<(Child, Greeting), String> {
+    let (of_node, of_agent) = (Arc::clone(node), Arc::clone(agent));
+    // It reads files, on whatever kind of disk.
+    let launch = tokio::task::spawn_blocking(move || {
+        let (launcher, name) = (&of_node.launcher, &of_node.name);
+        launcher.launch(
+            &of_agent.spec,
+            name,
+            incarnation,
+            of_agent.uses_pydantic_ai(),
+        )
+    });
+    let launch = launch.await.map_err(|error| report_chain(&error))?;
+    let launch = launch.map_err(|error| report_chain(&error))?;
+    let greeting = Greeting {
+        node: node.name.clone(),
+        agent: agent.name.to_string(),
+        incarnation,
+        configuration: launch.configuration,
+        ..Greeting::default()
+    };
+    let child = node.spawning.spawn(launch.command, launch.fork).await;
+    Ok((child.map_err(|error| report_chain(&error))?, greeting))
+}

@@ -1,0 +1,80 @@
+//! How agents' processes are made: by a fork of a warm one where that can be, else by a fresh
+//! interpreter. It refuses to know what an agent is.
+
+use std::time::Duration;
+
+use synapse_process::{Birth, Child, Command, SpawnError, Spawner};
+
+use crate::agent::launch::Launcher;
+use crate::zygote::{ZygoteKeeper, ZygoteKind};
+
+/// Makes the processes of one node.
+#[derive(Debug)]
+pub(crate) struct Spawning {
+    spawner: Spawner,
+    /// Those that there may be; each begins with the first agent of its kind.
+    zygotes: Vec<ZygoteKeeper>,
+}
+
+/// How a process is forked.
+#[derive(Clone, Debug)]
+pub(crate) struct Fork {
+    /// What it is forked from.
+    pub(crate) kind: ZygoteKind,
+    /// What lists of processes show.
+    pub(crate) title: String,
+    /// How long it waits for the first zygote, before it starts without. Where the machine is slow
+    /// a fresh interpreter would be, too.
+    pub(crate) patience: Duration,
+}
+
+impl Spawning {
+    pub(crate) fn new(spawner: Spawner, launcher: &Launcher) -> Self {
+        let keeper = |kind| {
+            let (command, preload) = launcher.zygote()?;
+            Some(ZygoteKeeper::new(kind, command, preload, spawner.clone()))
+        };
+        // A fork falls to this process only where orphans do.
+        let kinds = if spawner.adopts() {
+            ZygoteKind::ALL.as_slice()
+        } else {
+            &[]
+        };
+        Self {
+            zygotes: kinds.iter().copied().filter_map(keeper).collect(),
+            spawner,
+        }
+    }
+
+    /// Makes a process. A caller that is cancelled meanwhile leaves none behind.
+    pub(crate) async fn spawn(
+        &self,
+        command: Command,
+        fork: Option<Fork>,
+    ) -> Result<Child, SpawnError> {
+        if let Some(child) = self.fork(&command, fork).await {
+            return Ok(child);
+        }
+        self.spawner.spawn(command).await
+    }
+
+    async fn fork(&self, command: &Command, fork: Option<Fork>) -> Option<Child> {
+        let fork = fork?;
+        let keeper = self
+            .zygotes
+            .iter()
+            .find(|keeper| keeper.kind() == fork.kind)?;
+        let birth = Birth {
+            command: command.clone(),
+            title: fork.title,
+        };
+        keeper.fork(birth, fork.patience).await
+    }
+
+    /// Ends the zygotes; processes that live are left to their owners.
+    pub(crate) async fn end(&self) {
+        for keeper in &self.zygotes {
+            keeper.end().await;
+        }
+    }
+}
