@@ -284,6 +284,7 @@ impl Agent {
         self.change(replica, |slot| {
             if !slot.alive {
                 slot.state = state;
+                slot.why_down = None;
             }
         });
     }
@@ -501,3 +502,6 @@ impl Replica {
 pub(crate) fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,54 @@
+use serde_json::json;
+
+use super::*;
+
+fn agent(replicas: usize) -> Agent {
+    let spec = json!({
+        "name": "one", "program": "Declared", "model_settings": {}, "deps_scope": "run", "env": {},
+        "usage_limits": {}, "env_pass": [], "restart": "permanent", "shutdown": {"timeout": 5000},
+        "significant": false, "concurrency": 1, "prefetch": 0, "replicas": replicas,
+        "mailbox": {"size": 1, "when_full": "reject"}, "start_timeout": 1, "call_timeout": 1,
+        "cancel_grace": 1,
+    });
+    Agent::new(serde_json::from_value(spec).unwrap(), "root/one".to_owned())
+}
+
+fn exit(replica: usize, incarnation: u64) -> ExitView {
+    ExitView {
+        reason: ExitReason::Exited(9),
+        at: String::new(),
+        replica,
+        incarnation,
+        pid: None,
+        uptime: Duration::ZERO,
+        stderr_tail: Vec::new(),
+        traceback: None,
+        peak_resident_bytes: None,
+        runs_in_flight: Vec::new(),
+    }
+}
+
+#[test]
+fn a_replica_that_crashes_on_and_on_leaves_the_exits_of_the_others() {
+    let agent = agent(2);
+    agent.exited(0, exit(0, 1));
+    for incarnation in 2..100 {
+        agent.exited(1, exit(1, incarnation));
+    }
+    let exits = agent.detail().exits;
+    let of = |replica| exits.iter().filter(move |exit| exit.replica == replica);
+    assert_eq!((of(0).count(), of(1).count()), (1, EXITS_KEPT));
+    assert_eq!(exits.first().unwrap().incarnation, 99, "newest first");
+    assert_eq!(exits.last().unwrap().incarnation, 1);
+}
+
+#[test]
+fn who_is_stopped_by_hand_is_no_longer_parked() {
+    let agent = agent(1);
+    let parked = (AgentState::Failed, WhyDown::Parked);
+    agent.stays_down(0, parked, &agent.failed());
+    let why = |agent: &Agent| agent.view().replicas[0].why_down;
+    assert_eq!(why(&agent), Some(WhyDown::Parked));
+    agent.rests(0, AgentState::Stopped);
+    assert_eq!(why(&agent), None);
+}
