@@ -34,10 +34,14 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// A folder with this supervision.toml. Agents are imported from `tests/agents`, too.
+    /// A folder with this supervision.toml. Agents are imported from `tests/agents`, too, and
+    /// started as by default, or as `IT_SPAWN` says: what holds of an agent's life holds either way.
     pub(crate) fn new(supervision: &str) -> Self {
-        let python = format!("[python]\npath = [\"{AGENTS}\", \"{AGENTS}/misbehaving\"]\n\n");
-        Self::bare(&(python + supervision))
+        let mut python = format!("[python]\npath = [\"{AGENTS}\", \"{AGENTS}/misbehaving\"]\n");
+        if let Ok(spawn) = std::env::var("IT_SPAWN") {
+            python += &format!("spawn = \"{spawn}\"\n");
+        }
+        Self::bare(&format!("{python}\n{supervision}"))
     }
 
     /// A folder with this supervision.toml and nothing else.
