@@ -59,8 +59,8 @@ fn a_node_under_nohup_outlives_its_terminal() {
 
 #[test]
 fn a_second_node_says_who_holds_the_data_directory() {
-    let mut world = World::up(TREE);
-    let pid = world.node().pid();
+    let world = World::up(TREE);
+    let pid = world.node_pid();
     let outcome = world.run(&["up", "--no-console"]).exits(69);
     assert!(
         outcome.stderr.contains(&format!("pid {pid}")),
@@ -76,7 +76,7 @@ fn a_second_node_says_who_holds_the_data_directory() {
         .run(&["status", "--wait", "--data-dir", other])
         .exits(0);
     let status = world.run(&["status", "--json", "--data-dir", other]).json();
-    assert_eq!(status["pid"], node.pid());
+    assert_eq!(status["guard_pid"], node.pid());
     world.run(&["down", "--data-dir", other]).exits(0);
     node.outcome().exits(0);
 }
@@ -106,9 +106,7 @@ fn a_socket_path_that_is_too_long_is_no_obstacle() {
 #[test]
 fn a_node_that_was_killed_leaves_no_lock_behind() {
     let mut world = World::up(TREE);
-    let node = world.take_node();
-    node.signal(Signal::KILL);
-    assert!(!node.outcome().status.success());
+    world.kill_node().exits(137);
     world.start();
     assert_eq!(world.call("echo", "again"), "again");
 }

@@ -49,10 +49,11 @@ fn status_has_every_field_of_the_contract() {
     let status = world.status();
     expect_fields(
         &status,
-        "schema node pid version uptime_ms agents supervisors",
+        "schema node pid guard_pid version uptime_ms agents supervisors",
     );
     assert_eq!(status["schema"], 1);
     assert_eq!(status["pid"], world.node_pid());
+    assert_eq!(status["guard_pid"], world.guard_pid());
     assert_eq!(status["version"], env!("CARGO_PKG_VERSION"));
     let agents = status["agents"].as_array().unwrap();
     let places: Vec<_> = agents.iter().map(|agent| &agent["path"]).collect();

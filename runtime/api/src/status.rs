@@ -14,6 +14,9 @@ pub struct Status {
     pub node: String,
     /// The node's process.
     pub pid: u32,
+    /// The process above it that leaves nothing of it behind; null where it has none.
+    #[serde(default)]
+    pub guard_pid: Option<u32>,
     /// The runtime's version.
     pub version: String,
     /// How long the node has been up.

@@ -70,10 +70,15 @@ async fn measure(arguments: BenchArguments) -> Result<u8, Failure> {
         .collect();
     let neighbours = neighbours?;
     let install = Install::WhenNeeded;
-    let prepared =
-        environment::prepare(&configuration.folder, &configuration.python, install).await?;
-    let launcher = launcher::launcher(&configuration, &prepared);
     let spawner = own_spawner()?;
+    let prepared = environment::prepare(
+        &configuration.folder,
+        &configuration.python,
+        install,
+        spawner.clone(),
+    )
+    .await?;
+    let launcher = launcher::launcher(&configuration, &prepared);
     if arguments.spawn.is_some() || arguments.restarts.is_some() {
         let tree = &configuration.tree;
         let compared = starts::compare(&arguments, tree, &agent, &launcher, &spawner).await?;

@@ -22,7 +22,10 @@ pub(crate) async fn sync(arguments: &SyncArguments) -> Result<u8, Failure> {
         .map_err(|errors| Failure::configuration(&errors))?;
     let configuration = loaded.configuration;
     let install = Install::Refresh;
-    let prepared = prepare(&configuration.folder, &configuration.python, install).await?;
+    let (folder, python) = (&configuration.folder, &configuration.python);
+    let spawner = Spawner::start()
+        .map_err(|error| Failure::new(format!("cannot start a thread: {error}")))?;
+    let prepared = prepare(folder, python, install, spawner).await?;
     if arguments.output.json {
         let kind = format!("{:?}", prepared.kind).to_lowercase();
         print_line(
@@ -48,14 +51,13 @@ pub(crate) async fn prepare(
     folder: &std::path::Path,
     python: &PythonSettings,
     install: Install,
+    spawner: Spawner,
 ) -> Result<Prepared, Failure> {
     let mut settings = Settings::new(folder);
     settings.interpreter.clone_from(&python.interpreter);
     settings.venv.clone_from(&python.venv);
     settings.requirements.clone_from(&python.requirements);
     settings.install = install;
-    let spawner = Spawner::start()
-        .map_err(|error| Failure::new(format!("cannot start a thread: {error}")))?;
     let environment = Environment::new(settings, spawner).map_err(|error| failure(&error))?;
     let progress = Progress::default();
     let prepared = environment.prepare(&|stage| progress.show(&stage)).await;

@@ -19,7 +19,11 @@ use failure::Failure;
 fn main() -> ExitCode {
     let arguments = Arguments::read();
     let verb = arguments.verb.unwrap_or(Verb::Up(arguments.up));
-    match run(verb) {
+    let end = match verb {
+        Verb::Up(arguments) => up::guarded(arguments),
+        verb => run(verb),
+    };
+    match end {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
             failure.print();
@@ -35,11 +39,16 @@ fn run(verb: Verb) -> Result<u8, Failure> {
         Verb::Bench(BenchArguments { pin: Some(cpu), .. }) => bench::pin(*cpu)?,
         _ => {}
     }
+    block_on(dispatch(verb))
+}
+
+/// Begins the async part of the program, with its threads, and ends it.
+fn block_on(program: impl Future<Output = Result<u8, Failure>>) -> Result<u8, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("cannot start the async runtime: {error}")))?;
-    let code = runtime.block_on(dispatch(verb));
+    let code = runtime.block_on(program);
     // Tasks of a stopped node have nothing left to do; a blocked one must not hold the exit.
     runtime.shutdown_background();
     code
@@ -47,7 +56,6 @@ fn run(verb: Verb) -> Result<u8, Failure> {
 
 async fn dispatch(verb: Verb) -> Result<u8, Failure> {
     match verb {
-        Verb::Up(arguments) => up::up(arguments).await,
         Verb::Sync(arguments) => environment::sync(&arguments).await,
         Verb::Console(arguments) => client::console(&arguments).await,
         Verb::Down(arguments) => client::down(&arguments).await,
@@ -63,6 +71,6 @@ async fn dispatch(verb: Verb) -> Result<u8, Failure> {
         Verb::Inspect(arguments) => client::status::inspect(&arguments).await,
         Verb::Bench(arguments) => bench::bench(arguments).await,
         // Done before the runtime was started.
-        Verb::Check(_) | Verb::Schema => Ok(0),
+        Verb::Up(_) | Verb::Check(_) | Verb::Schema => Ok(0),
     }
 }

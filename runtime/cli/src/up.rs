@@ -6,6 +6,7 @@ mod stdin;
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use synapse_api::{Client, ConnectError, ExitCode};
 use synapse_config::Configuration;
@@ -14,6 +15,7 @@ use synapse_core::spec::TreeSpec;
 use synapse_environment::Install;
 use synapse_gateway::{DataDirLock, Gateway};
 use synapse_node::{NodeEnd, NodeHandle, NodeSettings, Spawner};
+use synapse_process::guard::{self, Side};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
@@ -28,8 +30,27 @@ const SCHEMA_FILE: &str = "supervision.schema.json";
 /// The lines that were typed in the console.
 const HISTORY_FILE: &str = "history";
 
+/// A signal to the whole process group or control group comes twice, by itself and from the guard.
+/// So soon after the one that began the stop, another is no further wish.
+const ECHO: Duration = Duration::from_millis(250);
+
+/// Runs the tree below a guard, which leaves nothing of it behind, whoever dies and however.
+pub(crate) fn guarded(arguments: UpArguments) -> Result<u8, Failure> {
+    let side = guard::divide()
+        .map_err(|error| Failure::new(format!("cannot start the guard: {error}")))?;
+    match side {
+        Side::Guard { code } => Ok(code),
+        Side::Node { guard } => {
+            let end = crate::block_on(up(arguments, guard));
+            // Where the guard has died there is nobody else to do it.
+            guard::end_descendants();
+            end
+        }
+    }
+}
+
 /// Runs the tree until it is told to stop, or gives up.
-pub(crate) async fn up(arguments: UpArguments) -> Result<u8, Failure> {
+async fn up(arguments: UpArguments, guard: Option<u32>) -> Result<u8, Failure> {
     let started = Instant::now();
     let mut signals = Signals::listen()?;
     let stdin = if arguments.no_console {
@@ -58,16 +79,27 @@ pub(crate) async fn up(arguments: UpArguments) -> Result<u8, Failure> {
     } else {
         Install::WhenNeeded
     };
+    // One for all that this process starts: nobody else may wait for its children.
+    let spawner = own_spawner()?;
+    let python = environment::prepare(
+        &configuration.folder,
+        &configuration.python,
+        install,
+        spawner.clone(),
+    );
     let prepared = tokio::select! {
-        prepared = environment::prepare(&configuration.folder, &configuration.python, install) => prepared?,
+        prepared = python => prepared?,
         signal = signals.next() => return Ok(128 + signal),
     };
     screen.print(&environment::line(&prepared));
-    let settings = node_settings(
-        &configuration,
-        launcher::launcher(&configuration, &prepared),
-        own_spawner()?,
-    );
+    let settings = NodeSettings {
+        guard,
+        ..node_settings(
+            &configuration,
+            launcher::launcher(&configuration, &prepared),
+            spawner,
+        )
+    };
     let node = NodeHandle::begin(settings).map_err(|error| Failure::new(report_chain(&error)))?;
     let gateway = synapse_gateway::serve(node.clone(), lock)
         .map_err(|error| Failure::new(report_chain(&error)))?;
@@ -258,10 +290,11 @@ async fn finish(node: &NodeHandle, gateway: Gateway, end: End) -> Result<u8, Fai
     // Listened for anew: a Ctrl-C that cancelled a call in the console was not meant for the node.
     let mut signals = Signals::listen()?;
     node.shutdown();
+    let echo = matches!(end, End::Signal).then_some(ECHO);
     let ended = tokio::select! {
         ended = node.ended() => ended,
         // A second signal is meant: the processes of agents die with this one.
-        signal = signals.next() => return Ok(128_u8.saturating_add(signal)),
+        signal = signals.next_after(echo) => return Ok(128_u8.saturating_add(signal)),
     };
     gateway.close().await;
     match end {
@@ -308,6 +341,17 @@ impl Signals {
                 .then(|| listen(SignalKind::hangup()))
                 .transpose()?,
         })
+    }
+
+    /// The number of the next one that comes when this time is over.
+    async fn next_after(&mut self, echo: Option<Duration>) -> u8 {
+        let began = Instant::now();
+        loop {
+            let signal = self.next().await;
+            if echo.is_none_or(|echo| began.elapsed() >= echo) {
+                return signal;
+            }
+        }
     }
 
     /// The number of the next one.

@@ -35,6 +35,7 @@ pub(crate) fn status(status: node::NodeStatus) -> api::Status {
         schema: api::STATUS_SCHEMA,
         node: status.node,
         pid: status.pid,
+        guard_pid: status.guard_pid,
         version: status.version.to_owned(),
         uptime_ms: millis(status.uptime),
         agents: status.agents.into_iter().map(agent).collect(),

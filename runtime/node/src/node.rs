@@ -56,6 +56,8 @@ pub struct NodeSettings {
     /// Where its processes come from: without one, the node has its own, which changes nothing of
     /// the program around it. Agents are forked where it adopts.
     pub spawner: Option<Spawner>,
+    /// The process above this one that leaves nothing of it behind, where there is one.
+    pub guard: Option<u32>,
 }
 
 impl NodeSettings {
@@ -69,6 +71,7 @@ impl NodeSettings {
             sessions: Arc::new(MemoryStore::new(SESSIONS_MAX, SESSION_BYTES_MAX)),
             seed: 0,
             spawner: None,
+            guard: None,
         }
     }
 
@@ -120,6 +123,7 @@ pub(crate) struct Node {
     pub(crate) events: EventHub,
     pub(crate) launcher: Launcher,
     pub(crate) spawning: Spawning,
+    pub(crate) guard: Option<u32>,
     runs: AtomicU64,
     tree: OnceLock<(SupervisionTree, SupervisorHandle)>,
     /// Grows with every change of an agent's state.
@@ -157,6 +161,7 @@ impl NodeHandle {
             events: EventHub::new(),
             spawning: Spawning::new(spawner, &settings.launcher),
             launcher: settings.launcher,
+            guard: settings.guard,
             runs: AtomicU64::new(0),
             tree: OnceLock::new(),
             changes: watch::Sender::new(0),

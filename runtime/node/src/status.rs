@@ -24,6 +24,7 @@ pub(crate) async fn of(node: &Node) -> NodeStatus {
     NodeStatus {
         node: node.name.clone(),
         pid: std::process::id(),
+        guard_pid: node.guard,
         version: env!("CARGO_PKG_VERSION"),
         uptime: node.clock.elapsed(),
         agents: node

@@ -194,6 +194,8 @@ pub struct NodeStatus {
     pub node: String,
     /// Its process.
     pub pid: u32,
+    /// The process of its guard; `None` where it has none.
+    pub guard_pid: Option<u32>,
     /// The version of the runtime.
     pub version: &'static str,
     /// Time since it started.

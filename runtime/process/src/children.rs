@@ -15,12 +15,31 @@ const BETWEEN_LOOKS: std::time::Duration = std::time::Duration::from_millis(1);
 /// orphan that falls to the process is one of those: the kernel gives it to the first living thread.
 pub(crate) fn of_main_thread() -> io::Result<Vec<Pid>> {
     let own = getpid().as_raw_pid();
-    match std::fs::read_to_string(format!("/proc/self/task/{own}/children")) {
-        Ok(text) => Ok(text.split_ascii_whitespace().filter_map(number).collect()),
-        // A kernel without that list (CONFIG_PROC_CHILDREN).
+    match of_thread(&format!("/proc/self/task/{own}")) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => of_process(own),
-        Err(error) => Err(error),
+        answer => answer,
     }
+}
+
+/// All children of this process, the dead that are not reaped yet among them.
+pub(crate) fn of_all_threads() -> io::Result<Vec<Pid>> {
+    let mut children = Vec::new();
+    for thread in std::fs::read_dir("/proc/self/task")? {
+        match of_thread(&thread?.path().to_string_lossy()) {
+            Ok(its) => children.extend(its),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return of_process(getpid().as_raw_pid());
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(children)
+}
+
+/// Not found where the thread has ended, or the kernel has no such list (CONFIG_PROC_CHILDREN).
+fn of_thread(folder: &str) -> io::Result<Vec<Pid>> {
+    let text = std::fs::read_to_string(format!("{folder}/children"))?;
+    Ok(text.split_ascii_whitespace().filter_map(number).collect())
 }
 
 /// The children of a process, by a look at every process.
@@ -81,14 +100,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_ways_find_a_child() {
+    fn every_way_finds_a_child() {
         let spawner = crate::Spawner::start().unwrap();
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let command = crate::Command::new("/bin/sh", "/").args(["-c", "read line"]);
         let child = runtime.block_on(spawner.spawn(command)).unwrap();
-        let found = of_process(getpid().as_raw_pid()).unwrap();
         let pid = Pid::from_raw(i32::try_from(child.pid).unwrap()).unwrap();
-        assert!(found.contains(&pid), "{pid:?} in {found:?}");
+        let found = of_process(getpid().as_raw_pid());
+        for found in [found, of_all_threads()] {
+            let found = found.unwrap();
+            assert!(found.contains(&pid), "{pid:?} in {found:?}");
+        }
         assert!(matches!(tag_of(pid), Seen::Tag(_)));
         // The thread that forks is another one.
         assert!(!of_main_thread().unwrap().contains(&pid));

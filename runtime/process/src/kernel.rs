@@ -101,6 +101,14 @@ pub(crate) fn is_ignored(signal: i32) -> bool {
     }
 }
 
+/// Sends a child any signal, one of the real-time ones too. A child that is dead needs none.
+#[cfg(target_os = "linux")]
+pub(crate) fn send(child: Pid, signal: crate::signal::Signal) {
+    // SAFETY: sending a signal touches no memory of this process; the number is a child's that
+    // was not waited for, so that nobody else has it.
+    unsafe { libc::kill(child.as_raw_pid(), signal.as_raw()) };
+}
+
 /// Reaps a child that is dead, or waits until it is.
 pub(crate) fn wait(pid: Pid) -> Exit {
     let mut status: libc::c_int = 0;

@@ -15,6 +15,9 @@ mod child;
 mod children;
 mod command;
 mod exit;
+pub mod guard;
+#[cfg(target_os = "linux")]
+mod held_signals;
 mod inspect;
 mod kernel;
 mod pipe;

@@ -25,6 +25,16 @@ impl Signal {
     pub const STOP: Self = Self(libc::SIGSTOP);
     /// SIGCONT.
     pub const CONTINUE: Self = Self(libc::SIGCONT);
+    /// SIGCHLD.
+    pub const CHILD: Self = Self(libc::SIGCHLD);
+    /// SIGTSTP: Ctrl-Z at a terminal.
+    pub const STOP_TYPED: Self = Self(libc::SIGTSTP);
+    /// SIGTTIN: a job in the background reads from the terminal.
+    pub const STOP_READING: Self = Self(libc::SIGTTIN);
+    /// SIGTTOU: a job in the background writes to the terminal.
+    pub const STOP_WRITING: Self = Self(libc::SIGTTOU);
+    /// SIGWINCH: the terminal has another size.
+    pub const RESIZED: Self = Self(libc::SIGWINCH);
 
     /// The signal with this number.
     pub const fn from_raw(number: i32) -> Self {

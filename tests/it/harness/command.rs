@@ -2,13 +2,14 @@
 
 use std::ffi::OsStr;
 use std::io::{Read, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use serde_json::Value;
 
 use super::wait::{DEADLINE, wait_for, wait_within};
@@ -157,6 +158,18 @@ pub(crate) fn send(pid: u32, signal: Signal) {
         .and_then(Pid::from_raw)
         .expect("a pid");
     kill_process(pid, signal).unwrap_or_else(|error| panic!("signal to {pid:?}: {error}"));
+}
+
+/// Waits for a process that has fallen to this one when its parent died.
+#[track_caller]
+pub(crate) fn reap(pid: u32) -> ExitStatus {
+    let raw = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    wait_for(&format!("process {pid} to end"), || {
+        match waitpid(raw, WaitOptions::NOHANG) {
+            Ok(Some((_, status))) => Ok(ExitStatus::from_raw(status.as_raw())),
+            other => Err(format!("{other:?}")),
+        }
+    })
 }
 
 impl Outcome {

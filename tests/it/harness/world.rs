@@ -46,6 +46,7 @@ impl World {
 
     /// A folder with this supervision.toml and nothing else.
     pub(crate) fn bare(supervision: &str) -> Self {
+        see_what_escapes();
         let folder = tempfile::Builder::new()
             .prefix("synapse-it-")
             .tempdir()
@@ -199,14 +200,34 @@ impl World {
         self.node = Some(self.spawn(&["up", "--no-console"]));
     }
 
-    /// The node's process.
+    /// The command that was started: the guard, which is there as long as the node is.
     #[track_caller]
     pub(crate) fn node(&mut self) -> &mut Running {
         self.node.as_mut().expect("the node was started")
     }
 
-    pub(crate) fn node_pid(&self) -> u32 {
+    #[track_caller]
+    pub(crate) fn guard_pid(&self) -> u32 {
         self.node.as_ref().expect("the node was started").pid()
+    }
+
+    /// The node's own process.
+    #[track_caller]
+    pub(crate) fn node_pid(&self) -> u32 {
+        let guard = self.guard_pid();
+        wait_for("the guard to have a node", || {
+            match children_of(guard).as_slice() {
+                [node] => Ok(*node),
+                others => Err(format!("{others:?}")),
+            }
+        })
+    }
+
+    /// Kills the node's own process; how the command ended.
+    #[track_caller]
+    pub(crate) fn kill_node(&mut self) -> Outcome {
+        send(self.node_pid(), Signal::KILL);
+        self.take_node().outcome()
     }
 
     /// Takes the node out of the world, to see how it ends.
@@ -341,18 +362,16 @@ impl World {
         });
     }
 
-    /// Every dead child of the node must have been waited for.
+    /// Every dead child of guard and node must have been waited for.
     #[track_caller]
     fn expect_no_zombies(&self) {
-        let Some(node) = &self.node else { return };
+        let Some(guard) = &self.node else { return };
         wait_for("dead children to be reaped", || {
-            let mut children = children_of(node.pid());
+            let of_guard = children_of(guard.pid());
+            let of_node = of_guard.iter().flat_map(|node| children_of(*node));
+            let mut children: Vec<_> = of_guard.iter().copied().chain(of_node).collect();
             children.retain(|pid| state_of(*pid) == Some('Z'));
-            if children.is_empty() {
-                Ok(())
-            } else {
-                Err(format!("{children:?}"))
-            }
+            holds(children.is_empty(), format!("{children:?}"))
         });
     }
 
@@ -390,6 +409,13 @@ impl Drop for World {
         }
         self.wait_until_nothing_is_left(GONE_WITHIN);
     }
+}
+
+/// What a node and its guard leave behind falls to this process, and stays there to be seen, dead or
+/// alive, instead of vanishing among the system's own.
+fn see_what_escapes() {
+    static DONE: Once = Once::new();
+    DONE.call_once(|| synapse_process::become_subreaper().expect("Linux can"));
 }
 
 /// What a command of a world inherits: where programs are, and how this machine reaches a package

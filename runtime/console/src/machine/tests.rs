@@ -27,6 +27,7 @@ fn status() -> Status {
         schema: 1,
         node: "local".into(),
         pid: 1,
+        guard_pid: None,
         version: "0.1.0".into(),
         uptime_ms: 5,
         agents: vec![agent("assistant"), agent("analyst")],

@@ -95,12 +95,14 @@ fn node_line(status: &Status, cells: usize, palette: Palette) -> String {
     let Status {
         node,
         pid,
+        guard_pid,
         version,
         uptime_ms,
         ..
     } = status;
     let up = duration_ms(*uptime_ms);
-    let line = format!("node {node}   pid {pid}   up {up}   synapse {version}");
+    let guard = guard_pid.map_or_else(String::new, |guard| format!("   guard {guard}"));
+    let line = format!("node {node}   pid {pid}{guard}   up {up}   synapse {version}");
     palette.dim(&clip(&line, cells))
 }
 

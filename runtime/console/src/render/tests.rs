@@ -83,6 +83,7 @@ fn first_minute() -> Status {
         schema: 1,
         node: "local".into(),
         pid: 4100,
+        guard_pid: None,
         version: "0.1.0".into(),
         uptime_ms: 200_000,
         agents: vec![
