@@ -191,9 +191,11 @@ fn when_guard_and_node_are_killed_at_once_only_what_has_escaped_is_left() {
     for pid in busy.others.iter().filter(|pid| is_alive(**pid)) {
         send(*pid, Signal::KILL);
     }
-    for pid in busy.agents.iter().chain(&busy.others) {
+    let all = [busy.agents, busy.others].concat();
+    for pid in all.iter().filter(|pid| state_of(**pid).is_some()) {
         reap(*pid);
     }
+    expect_none(&all, GONE_WITHIN);
 }
 
 #[test]

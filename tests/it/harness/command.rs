@@ -167,7 +167,7 @@ pub(crate) fn reap(pid: u32) -> ExitStatus {
     wait_for(&format!("process {pid} to end"), || {
         match waitpid(raw, WaitOptions::NOHANG) {
             Ok(Some((_, status))) => Ok(ExitStatus::from_raw(status.as_raw())),
-            other => Err(format!("{other:?}")),
+            other => Err(format!("{other:?}, {:?}", super::processes::state_of(pid))),
         }
     })
 }
