@@ -8,7 +8,7 @@ mod wait;
 mod world;
 
 pub(crate) use command::{Running, command, reap, send};
-pub(crate) use processes::{children_of, command_of, is_alive, resident_kib, state_of};
+pub(crate) use processes::{children_of, command_of, is_alive, resident_kib, state_of, with_tag};
 pub(crate) use screen::Screen;
 pub(crate) use wait::{holds, wait_for, wait_within};
 pub(crate) use world::{AGENTS, World};

@@ -1,11 +1,12 @@
 //! The node as a program: starting, status, stopping, its data directory, its environment.
 
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::Value;
 
-use crate::harness::{Running, World, holds, is_alive, wait_for};
+use crate::harness::{Running, Screen, World, holds, is_alive, wait_for};
 
 const TREE: &str = r#"
 [supervisor.root]
@@ -43,6 +44,60 @@ fn sigterm_and_sigint_stop_the_node_in_order() {
         assert_eq!(answer["output"], "held one", "a stop drains: {signal:?}");
         node.outcome().exits(0);
     }
+}
+
+#[test]
+fn a_signal_to_the_whole_process_group_is_one_signal() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let world = World::new(TREE);
+        let mut command = world.command(&["up", "--no-console"]);
+        command.process_group(0);
+        let node = Running::start(command);
+        world.run(&["status", "--wait"]).exits(0);
+        let call = world.spawn(&["call", "hold", "one"]);
+        world.wait_for_file("one.begun");
+        let group = i32::try_from(node.pid()).unwrap();
+        kill_process_group(Pid::from_raw(group).unwrap(), signal).unwrap();
+        world.write("one.release", "");
+        assert_eq!(
+            call.outcome().text(),
+            "held one",
+            "a stop drains: {signal:?}"
+        );
+        node.outcome().exits(0);
+    }
+}
+
+#[test]
+fn a_further_signal_ends_a_node_that_waits_for_its_agents() {
+    let mut world = World::up(&TREE.replace("hold\"\n", "hold\"\nshutdown = \"1h\"\n"));
+    let call = world.spawn(&["call", "hold", "one"]);
+    world.wait_for_file("one.begun");
+    let pids = [world.pid("hold"), world.node_pid()];
+    let mut node = world.take_node();
+    wait_for("the node to end", || {
+        if node.has_ended() {
+            return Ok(());
+        }
+        node.signal(Signal::TERM);
+        Err("it waits".to_owned())
+    });
+    node.outcome().exits(128 + 15);
+    assert_eq!(pids.map(is_alive), [false; 2]);
+    call.outcome();
+}
+
+#[test]
+fn ctrl_c_at_a_terminal_stops_the_node_in_order() {
+    let world = World::new(TREE);
+    let mut screen = Screen::open(&world, "up --no-console");
+    world.run(&["status", "--wait"]).exits(0);
+    let call = world.spawn(&["call", "hold", "one"]);
+    world.wait_for_file("one.begun");
+    screen.types("\x03");
+    world.write("one.release", "");
+    assert_eq!(call.outcome().text(), "held one", "a stop drains");
+    screen.ends_with(&world, 0);
 }
 
 #[test]

@@ -4,7 +4,8 @@ Each has left its parents, its session and its group, has no descriptor of the a
 what can be ignored. What is answered are their numbers. "daemon" is one such; "bare" is one that
 has executed another program with an empty environment; "family" is one with children that have done
 the same; "restless" is one that always has a child go on in its place, so that its number is old
-when it is read. To be seen: each is gone when its agent is, or, where it hides its tag, when the node is.
+when it is read. To be seen: each is gone when its agent is; a bare one, which hides its tag, when
+the node is.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ import contextlib
 import os
 import signal
 import sys
+import time
 
 HOLD = "import threading; threading.Event().wait()"
 CHILDREN = 3
 DESCRIPTORS = 256
 """More than an agent has open."""
+RESTLESS_S = 0.005
+"""How long each of the restless lives."""
 
 
 def answer(prompt: str) -> str:
@@ -50,6 +54,7 @@ def escape(prompt: str, writing: int) -> None:
     if prompt == "bare":
         os.execve(sys.executable, [sys.executable, "-S", "-c", HOLD], {})
     while prompt == "restless":
+        time.sleep(RESTLESS_S)
         if os.fork():
             os._exit(0)
     while True:

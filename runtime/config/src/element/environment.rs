@@ -11,7 +11,7 @@ use crate::problem::{Problem, Problems};
 const PATTERN: &str = "^[A-Za-z_][A-Za-z0-9_]*$";
 
 /// Variables that the runtime sets for every agent process.
-const RESERVED: [&str; 2] = ["SYNAPSE_AGENT", "SYNAPSE_INCARNATION"];
+const RESERVED: [&str; 3] = ["SYNAPSE_AGENT", "SYNAPSE_INCARNATION", "SYNAPSE_TAG"];
 
 /// The name of a variable.
 #[derive(Clone, Debug)]
