@@ -40,6 +40,14 @@ def meaning(value: Any) -> Any:
     return value
 
 
+def without_nils(direction: Direction, frame: Any) -> tuple[Any, ...]:
+    """The elements up to the last that is not a nullable nil, as a frame's writer may end it."""
+    elements = tuple(frame)
+    while elements[-1] is None and len(elements) > direction.shapes[frame.kind].required + 2:
+        elements = elements[:-1]
+    return elements
+
+
 def kind_name(direction: Direction, frame: Any) -> str:
     return direction.shapes[frame.kind].name
 
@@ -62,7 +70,7 @@ def test_every_frame_decodes_to_its_meaning(direction: Direction, vector: Any) -
 def test_every_canonical_frame_encodes_to_its_bytes(direction: Direction, vector: Any) -> None:
     [decoded] = Decoder(direction).feed(bytes.fromhex(vector["frame"]))
     if vector["canonical"]:
-        assert encode(decoded).hex() == vector["frame"]
+        assert encode(without_nils(direction, decoded)).hex() == vector["frame"]
     else:
         assert Decoder(direction).feed(encode(decoded)) == [decoded]
 

@@ -16,6 +16,11 @@ pub(crate) trait Put {
     fn bytes_hint(&self) -> usize {
         16
     }
+
+    /// Whether it is a nullable field's nil, which is left out at a frame's end.
+    fn is_nil(&self) -> bool {
+        false
+    }
 }
 
 /// A type that can be read from a position of a frame.
@@ -189,6 +194,10 @@ impl<T: Put> Put for Option<T> {
     fn bytes_hint(&self) -> usize {
         self.as_ref().map_or(1, T::bytes_hint)
     }
+
+    fn is_nil(&self) -> bool {
+        self.is_none()
+    }
 }
 
 impl<T: Field> Field for Option<T> {
@@ -255,5 +264,9 @@ impl<T: Put + ?Sized> Put for &T {
 
     fn bytes_hint(&self) -> usize {
         (**self).bytes_hint()
+    }
+
+    fn is_nil(&self) -> bool {
+        (**self).is_nil()
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! A frame is `[kind, run, fields…]` behind a 4-byte big-endian length. Fields are only ever
 //! appended: a reader passes over what follows the last one it knows and takes a missing nullable
-//! one at the end for nil.
+//! one at the end for nil. A writer leaves nils at the end out.
 
 mod chunk;
 mod from_agent;
@@ -124,15 +124,7 @@ macro_rules! frames {
                 /// The limit that the frame exceeds; the buffer is then as it was.
                 pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
                     let run = 0_u64 $( + self.$run )?;
-                    let hint = [16_usize, $(Put::bytes_hint(&self.$field),)*];
-                    let hint = hint.into_iter().fold(0, usize::saturating_add);
-                    writer::append(out, hint, |out| {
-                        out.array(Self::SHAPE.fields.len() + 2)?;
-                        out.unsigned($kind);
-                        out.unsigned(run);
-                        $( Put::put(&self.$field, out)?; )*
-                        Ok(())
-                    })
+                    writer::append(out, $kind, run, &[$(&self.$field,)*])
                 }
             }
 

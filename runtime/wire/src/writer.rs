@@ -3,6 +3,7 @@
 
 use rmp::encode::{self, ByteBuf};
 
+use crate::field::Put;
 use crate::limits::{FRAME_BYTES_MAX, HEADER_BYTES, VALUES_MAX};
 
 /// Why a frame could not be written.
@@ -26,13 +27,20 @@ pub(crate) struct Writer {
     values: usize,
 }
 
-/// Appends one frame: its length, then whatever `body` writes. `hint` is the expected length, so
-/// that a large payload is moved once and the buffer does not grow under it.
+/// Appends one frame: its length, kind and run, and its fields up to the last that is not nil. Room
+/// is made at once, so that a large payload is moved once and the buffer does not grow under it.
 pub(crate) fn append(
     out: &mut Vec<u8>,
-    hint: usize,
-    body: impl FnOnce(&mut Writer) -> Result<(), EncodeError>,
+    kind: u64,
+    run: u64,
+    fields: &[&dyn Put],
 ) -> Result<(), EncodeError> {
+    let nils = fields.iter().rev().take_while(|field| field.is_nil());
+    let fields = fields
+        .get(..fields.len().saturating_sub(nils.count()))
+        .unwrap_or_default();
+    let hints = fields.iter().map(|field| field.bytes_hint());
+    let hint = hints.fold(16, usize::saturating_add);
     let start = out.len();
     out.reserve(hint.min(FRAME_BYTES_MAX).saturating_add(HEADER_BYTES));
     out.extend_from_slice(&[0; HEADER_BYTES]);
@@ -41,7 +49,7 @@ pub(crate) fn append(
         start,
         values: 0,
     };
-    let written = body(&mut writer);
+    let written = writer.frame(kind, run, fields);
     *out = writer.buffer.into_vec();
     let sealed = written.and_then(|()| seal(out, start));
     if sealed.is_err() {
@@ -68,6 +76,13 @@ fn seal(out: &mut [u8], start: usize) -> Result<(), EncodeError> {
 
 // `ByteBuf` cannot fail, so each `let Ok(..)` below is irrefutable.
 impl Writer {
+    fn frame(&mut self, kind: u64, run: u64, fields: &[&dyn Put]) -> Result<(), EncodeError> {
+        self.array(fields.len().saturating_add(2))?;
+        self.unsigned(kind);
+        self.unsigned(run);
+        fields.iter().try_for_each(|field| field.put(self))
+    }
+
     /// Refuses what would exceed the frame before it is copied, so that an endless value costs no
     /// more memory than the limit.
     #[inline]

@@ -46,7 +46,7 @@ pub(crate) fn elements(shape: &Shape, fields: &Map<String, Value>) -> Vec<Value>
 }
 
 /// Each case in its canonical form; for each `full` one also: with fields of a later version, and
-/// in the widest form; for each `minimal` one also: without the nils at its end.
+/// in the widest form; for each one with nils at its end also: with these written out.
 fn expand(shapes: &[Shape], seeds: &str) -> Vec<Value> {
     let mut expanded = Vec::new();
     for seed in seeds.lines() {
@@ -62,14 +62,15 @@ fn expand(shapes: &[Shape], seeds: &str) -> Vec<Value> {
                 "name": name, "kind": kind, "fields": fields, "frame": frame, "canonical": canonical,
             }));
         };
-        add(&case, &pack::frame(&elements, Form::Canonical), true);
+        let short = without_nils(shape, &elements);
+        add(&case, &pack::frame(short, Form::Canonical), true);
         if case == "full" {
             add("widest", &pack::frame(&elements, Form::Widest), false);
             add("of_a_later_version", &with_later_fields(&elements), false);
         }
-        let short = without_nils(shape, &elements);
-        if case == "minimal" && short.len() < elements.len() {
-            add("short", &pack::frame(short, Form::Canonical), false);
+        if short.len() < elements.len() {
+            let name = format!("{case}_with_nils");
+            add(&name, &pack::frame(&elements, Form::Canonical), false);
         }
     }
     expanded
@@ -90,7 +91,7 @@ fn with_nils(shape: &Shape, mut fields: Map<String, Value>) -> Map<String, Value
     fields
 }
 
-fn without_nils<'a>(shape: &Shape, elements: &'a [Value]) -> &'a [Value] {
+pub(crate) fn without_nils<'a>(shape: &Shape, elements: &'a [Value]) -> &'a [Value] {
     let nils = shape.fields.iter().zip(&elements[2..]).rev();
     let nils = nils
         .take_while(|(field, value)| field.nullable && value.is_null())

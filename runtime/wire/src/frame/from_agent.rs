@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::{ChunkData, FieldShape, Fields, LogLevel, Map, Shape, Wire, frames};
-use crate::field::{Field, Put};
+use crate::field::Field;
 use crate::reader::Reader;
 use crate::violation::Violation;
 use crate::writer::{self, EncodeError};

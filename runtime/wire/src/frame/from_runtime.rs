@@ -188,28 +188,20 @@ impl<'a> CallFrame<'a> {
     /// # Errors
     /// The limit that the frame exceeds; the buffer is then as it was.
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        let large = [
-            self.input.bytes_hint(),
-            self.deps.bytes_hint(),
-            self.history.bytes_hint(),
+        let fields: [&dyn Put; 12] = [
+            &self.input,
+            &self.stream,
+            &self.prefetched,
+            &self.credit,
+            &self.deadline_ms,
+            &self.deps,
+            &self.history,
+            &self.model,
+            &self.settings,
+            &self.instructions,
+            &self.limits,
+            &self.trace,
         ];
-        let hint = large.into_iter().fold(512, usize::saturating_add);
-        writer::append(out, hint, |out| {
-            out.array(Call::SHAPE.fields.len() + 2)?;
-            out.unsigned(Call::SHAPE.kind);
-            out.unsigned(self.run);
-            self.input.put(out)?;
-            out.bool(self.stream);
-            out.bool(self.prefetched);
-            self.credit.put(out)?;
-            self.deadline_ms.put(out)?;
-            self.deps.put(out)?;
-            self.history.put(out)?;
-            self.model.put(out)?;
-            self.settings.put(out)?;
-            self.instructions.put(out)?;
-            self.limits.put(out)?;
-            self.trace.put(out)
-        })
+        writer::append(out, Call::SHAPE.kind, self.run, &fields)
     }
 }
