@@ -45,6 +45,11 @@ impl Deadlines {
         self.state.lock().calls.remove(&(call.deadline, call.id));
     }
 
+    /// How many calls live.
+    pub(crate) fn len(&self) -> usize {
+        self.state.lock().calls.len()
+    }
+
     /// A live call by its number.
     pub(crate) fn find(&self, run: RunId) -> Option<Arc<Call>> {
         let state = self.state.lock();

@@ -135,6 +135,20 @@ impl Run {
         poll_fn(|context| self.call.poll_next(context)).await
     }
 
+    /// The end of a run that is no stream.
+    async fn outcome(self) -> Option<Result<RunOutcome, Fault>> {
+        poll_fn(|context| self.call.poll_outcome(context)).await
+    }
+
+    /// The end of a stream whose chunks nobody wants, but which must be read to come to it.
+    async fn drained(mut self) -> Option<Result<RunOutcome, Fault>> {
+        loop {
+            if let RunEvent::Finished(outcome) = self.next().await? {
+                return Some(outcome);
+            }
+        }
+    }
+
     /// Asks the run to end: a `cancelled` fault is its last event, unless it had ended before.
     pub fn cancel(&self) {
         self.agent.abandon(&self.call, CancelReason::Cancelled);
@@ -201,17 +215,18 @@ impl NodeHandle {
     /// # Errors
     /// Any fault of the catalogue.
     pub async fn call(&self, agent: &str, request: CallRequest) -> Result<RunOutcome, Fault> {
-        let mut run = self.node.start_run(agent, request).await?;
-        while let Some(event) = run.next().await {
-            if let RunEvent::Finished(outcome) = event {
-                return outcome;
-            }
-        }
-        // A run always ends with `Finished`.
-        Err(Fault::new(
-            FaultCode::Cancelled,
-            "the run ended without an outcome",
-        ))
+        let stream = request.stream;
+        let run = self.node.start_run(agent, request).await?;
+        let outcome = if stream {
+            run.drained().await
+        } else {
+            run.outcome().await
+        };
+        // A run always has an outcome, and this is the only place that takes it.
+        outcome.unwrap_or_else(|| {
+            let message = "the run ended without an outcome";
+            Err(Fault::new(FaultCode::Cancelled, message))
+        })
     }
 
     /// Cancels a run by its number; false where no such run is under way.

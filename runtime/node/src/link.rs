@@ -6,40 +6,35 @@
 
 mod answer;
 mod outbox;
+mod pipes;
 mod port;
+mod runs;
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::hash::BuildHasherDefault;
-use std::io::{self, Read};
 use std::pin::pin;
 use std::sync::Arc;
 
-use bytes::BufMut;
 use jsonschema::Validator;
 use ractor::ActorRef;
 use serde_json::Value;
 use synapse_wire::frame::{FromAgent, Ready};
-use synapse_wire::{CallFrame, Event, FrameDecoder, Greeting, RunHasher, RuntimeSession};
-use tokio::io::AsyncReadExt;
+use synapse_wire::{Event, FrameDecoder, Greeting, RunHasher, RuntimeSession};
 use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::sync::oneshot;
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
 pub(crate) use port::{Death, LinkCommand, LinkPort};
 pub(crate) use synapse_wire::frame::CancelReason;
 
+use crate::agent::Agent;
 use crate::agent::process::Message;
-use crate::agent::{Agent, millis};
 use crate::call::Call;
 use crate::logs::cut;
-use crate::view::LogStream;
 use outbox::{Flushed, Outbox};
-
-/// Bytes read after the child's death at the most: what a grandchild goes on writing is not its.
-const AFTER_DEATH_BYTES_MAX: usize = 2 * synapse_wire::limits::FRAME_BYTES_MAX;
-/// Bytes read at once then: what a pipe holds by default.
-const DRAIN_BYTES: usize = 64 * 1024;
+use pipes::{read, writable};
+use runs::Running;
 
 /// What the link tells the actor.
 #[derive(Debug)]
@@ -87,20 +82,6 @@ pub(crate) struct Link {
     /// Told when everything that the dead process wrote is read.
     reaped: Option<oneshot::Sender<()>>,
     death: Option<Death>,
-}
-
-/// A run that the process has.
-#[derive(Debug)]
-struct Running {
-    call: Arc<Call>,
-    /// The order in which calls were taken.
-    serial: u64,
-    /// Whether the process may have begun with it.
-    started: bool,
-    /// Told to end before it began.
-    cancelled_ahead: bool,
-    /// Until when cancelled code may go on.
-    grace_until: Option<Instant>,
 }
 
 impl Link {
@@ -153,6 +134,7 @@ impl Link {
                 () = rung.as_mut() => {
                     rung.set(port.rung());
                     self.obey(&mut stdin);
+                    self.gather().await;
                 }
                 () = writable(stdin.as_ref()), if self.outbox.waits() => {}
                 () = until(grace) => {
@@ -170,94 +152,13 @@ impl Link {
         self.answer_the_rest()
     }
 
-    /// Takes calls from the mailbox into free slots, and writes them. A call that is refused frees
-    /// its slot again, and nobody would ring for that one.
-    fn take_calls(&mut self) {
-        while self.take_some_calls() {}
-    }
-
-    /// Whether one of them was refused.
-    fn take_some_calls(&mut self) -> bool {
-        if !self.session.is_ready() {
-            return false;
-        }
+    /// Lets the callers who are about to call do so first, where the agent is busy and takes more
+    /// than one call at a time: one write, and one waking of the process, for all of them.
+    async fn gather(&self) {
         let spec = &self.agent.spec;
-        let slots = (spec.concurrency + spec.prefetch).saturating_sub(self.runs.len());
-        if !std::mem::take(&mut self.rung) && slots == self.slots_known {
-            return false;
+        if spec.concurrency + spec.prefetch > 1 && self.agent.deadlines.len() > 1 {
+            yield_now().await;
         }
-        let mut taken = std::mem::take(&mut self.taken);
-        self.agent.mailbox.pull(&self.port, slots, &mut taken);
-        self.slots_known = slots - taken.len();
-        let mut refused = false;
-        for call in taken.drain(..) {
-            refused |= !self.write_call(call);
-        }
-        self.taken = taken;
-        self.note_in_flight();
-        refused
-    }
-
-    /// Whether it could be written.
-    fn write_call(&mut self, call: Arc<Call>) -> bool {
-        let prefetched = self.runs.len() >= self.agent.spec.concurrency;
-        let input = &call.input;
-        let limits = input
-            .usage_limits
-            .as_ref()
-            .and_then(crate::agent::launch::usage_limits);
-        let left = call.deadline.saturating_duration_since(Instant::now());
-        let frame = CallFrame {
-            prefetched,
-            deadline_ms: Some(millis(left)),
-            deps: input.deps.as_ref(),
-            // Without one the agent need not write its messages: nobody keeps them.
-            history: (call.in_session || !input.history.is_empty())
-                .then_some(input.history.as_slice()),
-            model: input.model.as_deref(),
-            settings: input.settings.as_ref(),
-            instructions: input.instructions.as_deref(),
-            limits: limits.as_ref(),
-            ..CallFrame::new(call.id.0, &input.input, input.stream)
-        };
-        if let Err(refused) = self.session.call(&frame, self.outbox.buffer()) {
-            self.refuse(&call, &refused);
-            return false;
-        }
-        if !prefetched {
-            call.begin(self.incarnation);
-        }
-        self.serial += 1;
-        let running = Running {
-            serial: self.serial,
-            started: !prefetched,
-            cancelled_ahead: false,
-            grace_until: None,
-            call,
-        };
-        self.runs.insert(running.call.id.0, running);
-        true
-    }
-
-    fn note_in_flight(&self) {
-        let in_flight = self.runs.len().min(self.agent.spec.concurrency);
-        self.port.note_in_flight(in_flight);
-    }
-
-    /// What a read gave: frames, or the end of the pipe.
-    fn read(&mut self, read: &io::Result<usize>, decoder: &mut FrameDecoder<FromAgent>) {
-        match read {
-            Ok(0) | Err(_) => self.closed(decoder),
-            Ok(_) => self.frames(decoder),
-        }
-    }
-
-    /// End of file. Inside a frame it is a violation, unless a crash explains it: the wait status
-    /// decides.
-    fn closed(&mut self, decoder: &FrameDecoder<FromAgent>) {
-        self.open = false;
-        let torn = decoder.end().err().map(|violation| violation.to_string());
-        self.condemn(LinkEvent::Closed { torn });
     }
 
     /// The process will not be kept: it gets no more calls, and another replica has those that
@@ -265,26 +166,6 @@ impl Link {
     fn condemn(&self, why: LinkEvent) {
         self.agent.mailbox.leave(&self.port);
         self.tell(why);
-    }
-
-    fn frames(&mut self, decoder: &mut FrameDecoder<FromAgent>) {
-        loop {
-            let frame = decoder.next_frame();
-            let event = match frame {
-                Ok(None) => break,
-                Ok(Some(frame)) => self.session.received(frame),
-                Err(violation) => Err(violation),
-            };
-            match event {
-                Ok(event) => self.take_event(event),
-                Err(violation) => {
-                    // Nothing that follows can be understood, or trusted.
-                    self.open = false;
-                    self.condemn(LinkEvent::Violation(cut(violation.to_string())));
-                    break;
-                }
-            }
-        }
     }
 
     fn take_event(&mut self, event: Event) {
@@ -383,113 +264,11 @@ impl Link {
         self.commands = commands;
     }
 
-    fn cancel(&mut self, run: u64, reason: CancelReason) {
-        let Some(running) = self.runs.get_mut(&run) else {
-            return;
-        };
-        if !running.started {
-            // It waits behind other code, which is no reason to end that.
-            running.cancelled_ahead = true;
-        } else if running.grace_until.is_none() {
-            let grace = self.agent.spec.cancel_grace.into();
-            running.grace_until = Some(Instant::now() + grace);
-            self.cancelled += 1;
-        }
-        // Refused where the run has just ended: it is over either way.
-        self.session.cancel(run, reason, self.outbox.buffer()).ok();
-    }
-
-    fn next_grace(&self) -> Option<Instant> {
-        if self.cancelled == 0 {
-            return None;
-        }
-        self.runs
-            .values()
-            .filter_map(|running| running.grace_until)
-            .min()
-    }
-
-    fn grace_over(&mut self) {
-        let now = Instant::now();
-        let over = |running: &&Running| running.grace_until.is_some_and(|until| until <= now);
-        let Some(running) = self.runs.values().find(over) else {
-            return;
-        };
-        let what = format!(
-            "run {} went on {} ms after it was cancelled",
-            running.call.id, self.agent.spec.cancel_grace.0
-        );
-        for running in self.runs.values_mut() {
-            running.grace_until = None;
-        }
-        self.cancelled = 0;
-        self.condemn(LinkEvent::Unresponsive(what));
-    }
-
-    /// What is in the pipe now, without waiting: a grandchild may hold it open for ever. The kernel
-    /// is asked, since tokio may not have heard of the last bytes yet.
-    fn drain(&mut self, stdout: Receiver, decoder: &mut FrameDecoder<FromAgent>) {
-        let Ok(stdout) = stdout.into_nonblocking_fd() else {
-            return;
-        };
-        let mut stdout = File::from(stdout);
-        let mut buffer = vec![0; DRAIN_BYTES];
-        let mut left = AFTER_DEATH_BYTES_MAX;
-        while self.open && left > 0 {
-            let room = decoder.space().remaining_mut().min(DRAIN_BYTES);
-            let count = match stdout.read(buffer.get_mut(..room).unwrap_or_default()) {
-                Ok(0) => return self.closed(decoder),
-                Ok(count) => count,
-                Err(_) => return,
-            };
-            decoder
-                .space()
-                .put_slice(buffer.get(..count).unwrap_or_default());
-            left = left.saturating_sub(count);
-            self.frames(decoder);
-        }
-    }
-
-    /// A prefetched run begins. Where it was told to end before, its grace begins too.
-    fn started(&mut self, run: u64) {
-        let Some(running) = self.runs.get_mut(&run) else {
-            return;
-        };
-        running.started = true;
-        running.call.begin(self.incarnation);
-        if running.cancelled_ahead {
-            running.grace_until = Some(Instant::now() + self.agent.spec.cancel_grace.into());
-            self.cancelled += 1;
-        }
-    }
-
     /// A send fails only when the actor is gone, and then its process is being killed.
     fn tell(&self, event: LinkEvent) {
         if self.owner.cast(Message::Link(event)).is_err() {
             tracing::debug!(agent = %self.agent.name, "link event after the actor's end");
         }
-    }
-
-    fn log(&self, log: &synapse_wire::frame::Log) {
-        let (agent, incarnation, level) = (&self.agent.name, self.incarnation, log.level.as_str());
-        let mut text = cut(format!("{}: {}", log.logger, log.message));
-        if let Some(fields) = &log.fields {
-            for (name, value) in fields {
-                text.push_str(&format!(" {name}={value}"));
-            }
-            text = cut(text);
-        }
-        if log.dropped > 0 {
-            text.push_str(&format!(
-                " ({} lines before this one were dropped)",
-                log.dropped
-            ));
-        }
-        let run = log.run;
-        tracing::info!(target: "agent", %agent, incarnation, stream = "log", level, run, "{text}");
-        self.agent
-            .log
-            .add(self.incarnation, LogStream::Log, level, text);
     }
 }
 
@@ -504,22 +283,10 @@ impl Drop for Link {
     }
 }
 
-async fn read(stdout: &mut Receiver, decoder: &mut FrameDecoder<FromAgent>) -> io::Result<usize> {
-    stdout.read_buf(&mut decoder.space()).await
-}
-
 /// Never, where there is no such time. A timer costs more than a call may, so none is made then.
 async fn until(time: Option<Instant>) {
     match time {
         Some(time) => sleep_until(time).await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn writable(stdin: Option<&Sender>) {
-    match stdin {
-        // An error shows itself in the write that follows.
-        Some(stdin) => drop(stdin.writable().await),
         None => std::future::pending().await,
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use synapse_core::fault::{Fault, FaultCode, Origin};
 use synapse_wire::frame::{
-    Chunk, Fault as FaultFrame, OutputCheck, OutputVerdict, RunResult, ToolCall, ToolResult,
+    Chunk, Fault as FaultFrame, Log, OutputCheck, OutputVerdict, RunResult, ToolCall, ToolResult,
     ToolStatus,
 };
 use synapse_wire::{ChunkData, Refused};
@@ -12,7 +12,9 @@ use tokio::time::Instant;
 use crate::call::Call;
 use crate::clock::timestamp;
 use crate::handle::{RunEvent, RunId, RunOutcome};
-use crate::link::{Link, Running};
+use crate::link::Link;
+use crate::link::runs::Running;
+use crate::logs::cut;
 use crate::session::Segment;
 use crate::view::{FailedRunView, LogStream};
 
@@ -102,6 +104,28 @@ impl Link {
             let (stream, text) = (LogStream::Runtime, line.to_owned());
             self.agent.log.add(self.incarnation, stream, "error", text);
         }
+    }
+
+    pub(super) fn log(&self, log: &Log) {
+        let (agent, incarnation, level) = (&self.agent.name, self.incarnation, log.level.as_str());
+        let mut text = cut(format!("{}: {}", log.logger, log.message));
+        if let Some(fields) = &log.fields {
+            for (name, value) in fields {
+                text.push_str(&format!(" {name}={value}"));
+            }
+            text = cut(text);
+        }
+        if log.dropped > 0 {
+            text.push_str(&format!(
+                " ({} lines before this one were dropped)",
+                log.dropped
+            ));
+        }
+        let run = log.run;
+        tracing::info!(target: "agent", %agent, incarnation, stream = "log", level, run, "{text}");
+        self.agent
+            .log
+            .add(self.incarnation, LogStream::Log, level, text);
     }
 
     fn end_run(&mut self, run: u64) -> Option<Running> {

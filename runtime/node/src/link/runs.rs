@@ -1,0 +1,158 @@
+//! The runs that the process has: taken from the mailbox, written, begun, told to end.
+//!
+//! How a run ends is `answer`'s.
+
+use std::sync::Arc;
+
+use synapse_wire::CallFrame;
+use tokio::time::Instant;
+
+use crate::agent::millis;
+use crate::call::Call;
+use crate::link::{CancelReason, Link, LinkEvent};
+
+/// A run that the process has.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) call: Arc<Call>,
+    /// The order in which calls were taken.
+    pub(super) serial: u64,
+    /// Whether the process may have begun with it.
+    pub(super) started: bool,
+    /// Told to end before it began.
+    cancelled_ahead: bool,
+    /// Until when cancelled code may go on.
+    pub(super) grace_until: Option<Instant>,
+}
+
+impl Link {
+    /// Takes calls from the mailbox into free slots, and writes them. A call that is refused frees
+    /// its slot again, and nobody would ring for that one.
+    pub(super) fn take_calls(&mut self) {
+        while self.take_some_calls() {}
+    }
+
+    /// Whether one of them was refused.
+    fn take_some_calls(&mut self) -> bool {
+        if !self.session.is_ready() {
+            return false;
+        }
+        let spec = &self.agent.spec;
+        let slots = (spec.concurrency + spec.prefetch).saturating_sub(self.runs.len());
+        if !std::mem::take(&mut self.rung) && slots == self.slots_known {
+            return false;
+        }
+        let mut taken = std::mem::take(&mut self.taken);
+        self.agent.mailbox.pull(&self.port, slots, &mut taken);
+        self.slots_known = slots - taken.len();
+        let mut refused = false;
+        for call in taken.drain(..) {
+            refused |= !self.write_call(call);
+        }
+        self.taken = taken;
+        self.note_in_flight();
+        refused
+    }
+
+    /// Whether it could be written.
+    fn write_call(&mut self, call: Arc<Call>) -> bool {
+        let prefetched = self.runs.len() >= self.agent.spec.concurrency;
+        let input = &call.input;
+        let limits = input
+            .usage_limits
+            .as_ref()
+            .and_then(crate::agent::launch::usage_limits);
+        let left = call.deadline.saturating_duration_since(Instant::now());
+        let frame = CallFrame {
+            prefetched,
+            deadline_ms: Some(millis(left)),
+            deps: input.deps.as_ref(),
+            // Without one the agent need not write its messages: nobody keeps them.
+            history: (call.in_session || !input.history.is_empty())
+                .then_some(input.history.as_slice()),
+            model: input.model.as_deref(),
+            settings: input.settings.as_ref(),
+            instructions: input.instructions.as_deref(),
+            limits: limits.as_ref(),
+            ..CallFrame::new(call.id.0, &input.input, input.stream)
+        };
+        if let Err(refused) = self.session.call(&frame, self.outbox.buffer()) {
+            self.refuse(&call, &refused);
+            return false;
+        }
+        if !prefetched {
+            call.begin(self.incarnation);
+        }
+        self.serial += 1;
+        let running = Running {
+            serial: self.serial,
+            started: !prefetched,
+            cancelled_ahead: false,
+            grace_until: None,
+            call,
+        };
+        self.runs.insert(running.call.id.0, running);
+        true
+    }
+
+    pub(super) fn note_in_flight(&self) {
+        let in_flight = self.runs.len().min(self.agent.spec.concurrency);
+        self.port.note_in_flight(in_flight);
+    }
+
+    /// A prefetched run begins. Where it was told to end before, its grace begins too.
+    pub(super) fn started(&mut self, run: u64) {
+        let Some(running) = self.runs.get_mut(&run) else {
+            return;
+        };
+        running.started = true;
+        running.call.begin(self.incarnation);
+        if running.cancelled_ahead {
+            running.grace_until = Some(Instant::now() + self.agent.spec.cancel_grace.into());
+            self.cancelled += 1;
+        }
+    }
+
+    pub(super) fn cancel(&mut self, run: u64, reason: CancelReason) {
+        let Some(running) = self.runs.get_mut(&run) else {
+            return;
+        };
+        if !running.started {
+            // It waits behind other code, which is no reason to end that.
+            running.cancelled_ahead = true;
+        } else if running.grace_until.is_none() {
+            let grace = self.agent.spec.cancel_grace.into();
+            running.grace_until = Some(Instant::now() + grace);
+            self.cancelled += 1;
+        }
+        // Refused where the run has just ended: it is over either way.
+        self.session.cancel(run, reason, self.outbox.buffer()).ok();
+    }
+
+    pub(super) fn next_grace(&self) -> Option<Instant> {
+        if self.cancelled == 0 {
+            return None;
+        }
+        self.runs
+            .values()
+            .filter_map(|running| running.grace_until)
+            .min()
+    }
+
+    pub(super) fn grace_over(&mut self) {
+        let now = Instant::now();
+        let over = |running: &&Running| running.grace_until.is_some_and(|until| until <= now);
+        let Some(running) = self.runs.values().find(over) else {
+            return;
+        };
+        let what = format!(
+            "run {} went on {} ms after it was cancelled",
+            running.call.id, self.agent.spec.cancel_grace.0
+        );
+        for running in self.runs.values_mut() {
+            running.grace_until = None;
+        }
+        self.cancelled = 0;
+        self.condemn(LinkEvent::Unresponsive(what));
+    }
+}
