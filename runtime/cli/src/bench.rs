@@ -2,9 +2,11 @@
 
 mod figures;
 mod floor;
+mod memory;
 mod neighbours;
 mod starts;
 mod subject;
+mod times;
 mod tree;
 
 use std::io::Write;
@@ -16,7 +18,6 @@ use synapse_core::fault::Fault;
 use synapse_core::spec::{AgentSpec, TreeSpec};
 use synapse_environment::Install;
 use synapse_node::{Launcher, NodeEnd, NodeHandle, NodeSettings, Spawner};
-use tokio::time::Instant;
 
 use crate::arguments::BenchArguments;
 use crate::check::print_line;
@@ -177,11 +178,13 @@ async fn rounds(
     let mut figures = Figures::new(arguments);
     // Not counted: it warms both sides.
     one_round(arguments, node, reference, &mut Figures::new(arguments)).await?;
+    let before = memory::resident_kib();
     for round in 0..ROUNDS {
         note(&format!("round {} of {ROUNDS}", round + 1));
         one_round(arguments, node, reference, &mut figures).await?;
     }
     note("");
+    figures.resident_kib = before.zip(memory::resident_kib());
     Ok(figures)
 }
 
@@ -224,15 +227,8 @@ async fn reference_calls(
         Reference::Floor(floor) => {
             let text = "x".repeat(arguments.bytes);
             let (calls, in_flight) = (arguments.calls.div_ceil(ROUNDS), arguments.in_flight);
-            let began = Instant::now();
-            let times = floor
-                .calls(calls, in_flight, &text)
-                .await
-                .map_err(|e| broken(&e))?;
-            Ok(Calls {
-                times,
-                whole: began.elapsed(),
-            })
+            let calls = floor.calls(calls, in_flight, &text).await;
+            calls.map_err(|error| broken(&error))
         }
     }
 }

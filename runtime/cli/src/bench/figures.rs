@@ -5,12 +5,24 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::arguments::BenchArguments;
+use crate::bench::times::Times;
 
 /// The calls of one round.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Calls {
-    pub(super) times: Vec<Duration>,
-    pub(super) whole: Duration,
+    p50_us: f64,
+    p99_us: f64,
+    per_s: f64,
+}
+
+impl Calls {
+    pub(super) fn new(times: &Times, calls: usize, whole: Duration) -> Self {
+        Self {
+            p50_us: times.percentile_us(50),
+            p99_us: times.percentile_us(99),
+            per_s: rate(calls, whole),
+        }
+    }
 }
 
 /// The stream of one round.
@@ -51,6 +63,8 @@ pub(super) struct Figures {
     pub(super) calls: Rounds<Calls>,
     pub(super) reference_streams: Rounds<Streams>,
     pub(super) streams: Rounds<Streams>,
+    /// The node's resident size after the first round, which is not counted, and after the last.
+    pub(super) resident_kib: Option<(u64, u64)>,
 }
 
 impl Figures {
@@ -69,6 +83,7 @@ impl Figures {
             calls: Rounds(Vec::new()),
             reference_streams: Rounds(Vec::new()),
             streams: Rounds(Vec::new()),
+            resident_kib: None,
         }
     }
 
@@ -80,6 +95,10 @@ impl Figures {
             "bytes": self.bytes,
             "pin": self.pin,
         });
+        if let (Some((before, after)), Some(object)) = (self.resident_kib, object.as_object_mut()) {
+            let resident = json!({ "before": before, "after": after });
+            object.insert("node_resident_kib".to_owned(), resident);
+        }
         for row in self.rows() {
             if let Some(object) = object.as_object_mut() {
                 let ratio = row.agent / row.reference;
@@ -106,6 +125,11 @@ impl Figures {
                 agent / reference
             ));
         }
+        if let Some((before, after)) = self.resident_kib {
+            text.push_str(&format!(
+                "\nnode's memory, KiB: {before} before, {after} after"
+            ));
+        }
         text
     }
 
@@ -125,11 +149,9 @@ impl Figures {
             reference: self.reference.median(figure),
         };
         vec![
-            row("p50_us", "p50, us", |calls| percentile_us(&calls.times, 50)),
-            row("p99_us", "p99, us", |calls| percentile_us(&calls.times, 99)),
-            row("calls_per_s", "calls/s", |calls| {
-                rate(calls.times.len(), calls.whole)
-            }),
+            row("p50_us", "p50, us", |calls| calls.p50_us),
+            row("p99_us", "p99, us", |calls| calls.p99_us),
+            row("calls_per_s", "calls/s", |calls| calls.per_s),
         ]
     }
 
@@ -157,13 +179,6 @@ struct Row {
     label: &'static str,
     agent: f64,
     reference: f64,
-}
-
-fn percentile_us(times: &[Duration], percent: usize) -> f64 {
-    let mut times = times.to_vec();
-    times.sort_unstable();
-    let at = times.len().saturating_sub(1) * percent / 100;
-    times.get(at).map_or(f64::NAN, |time| us(*time))
 }
 
 fn us(time: Duration) -> f64 {

@@ -13,6 +13,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::time::Instant;
 
+use crate::bench::figures::Calls;
+use crate::bench::times::Times;
 use crate::failure::{Failure, report_chain};
 
 const PROGRAM: &str = include_str!("floor.py");
@@ -53,17 +55,19 @@ impl Floor {
         })
     }
 
-    /// `calls` echoes with `in_flight` under way; the time of each.
+    /// `calls` echoes with `in_flight` under way.
     pub(super) async fn calls(
         &mut self,
         calls: usize,
         in_flight: usize,
         text: &str,
-    ) -> io::Result<Vec<Duration>> {
-        let mut times = Vec::with_capacity(calls);
+    ) -> io::Result<Calls> {
+        let times = Times::new();
+        let began = Instant::now();
+        let mut done = 0;
         let mut sent = VecDeque::with_capacity(in_flight);
         let mut next = 0;
-        while times.len() < calls {
+        while done < calls {
             while sent.len() < in_flight && next < calls {
                 self.append(i64::try_from(next).unwrap_or(0), text)?;
                 sent.push_back(Instant::now());
@@ -73,14 +77,15 @@ impl Floor {
             self.frame().await?;
             loop {
                 let began = sent.pop_front().unwrap_or_else(Instant::now);
-                times.push(began.elapsed());
+                times.add(began.elapsed());
+                done += 1;
                 if !self.has_frame() {
                     break;
                 }
                 self.frame().await?;
             }
         }
-        Ok(times)
+        Ok(Calls::new(&times, calls, began.elapsed()))
     }
 
     /// One stream: the time until the first chunk, and until the last.

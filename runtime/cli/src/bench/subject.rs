@@ -1,6 +1,6 @@
 //! The agent under test, driven through a node of its own as a program of the user's would.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use serde_json::Value;
 use synapse_core::fault::Fault;
@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::arguments::BenchArguments;
 use crate::bench::ROUNDS;
 use crate::bench::figures::{Calls, Streams};
+use crate::bench::times::Times;
 
 /// One round's calls with `in_flight` under way.
 pub(super) async fn calls(node: &NodeHandle, arguments: &BenchArguments) -> Result<Calls, Fault> {
@@ -18,6 +19,7 @@ pub(super) async fn calls(node: &NodeHandle, arguments: &BenchArguments) -> Resu
     let in_flight = arguments.in_flight.min(calls).max(1);
     let text = "x".repeat(arguments.bytes);
     let began = Instant::now();
+    let times = Arc::new(Times::new());
     let mut callers = JoinSet::new();
     for caller in 0..in_flight {
         let share = calls / in_flight + usize::from(caller < calls % in_flight);
@@ -26,16 +28,13 @@ pub(super) async fn calls(node: &NodeHandle, arguments: &BenchArguments) -> Resu
             arguments.agent.clone(),
             share,
             text.clone(),
+            Arc::clone(&times),
         ));
     }
-    let mut times = Vec::with_capacity(calls);
     for done in callers.join_all().await {
-        times.extend(done?);
+        done?;
     }
-    Ok(Calls {
-        times,
-        whole: began.elapsed(),
-    })
+    Ok(Calls::new(&times, calls, began.elapsed()))
 }
 
 async fn caller_of(
@@ -43,8 +42,8 @@ async fn caller_of(
     agent: String,
     calls: usize,
     text: String,
-) -> Result<Vec<Duration>, Fault> {
-    let mut times = Vec::with_capacity(calls);
+    times: Arc<Times>,
+) -> Result<(), Fault> {
     for _ in 0..calls {
         let input = Value::String(text.clone());
         let request = CallRequest {
@@ -53,9 +52,9 @@ async fn caller_of(
         };
         let began = Instant::now();
         std::hint::black_box(node.call(&agent, request).await?);
-        times.push(began.elapsed());
+        times.add(began.elapsed());
     }
-    Ok(times)
+    Ok(())
 }
 
 /// One stream of an agent that sends as many chunks as its prompt says.
