@@ -131,7 +131,8 @@ def test_frames_for_a_run_that_has_just_ended_are_passed_over() -> None:
 
 
 def test_cancel_reaches_callbacks_in_either_order_once() -> None:
-    run = Run(a_call("x"))
+    run = Run()
+    run.begin(a_call("x"))
     seen: list[str] = []
     run.on_cancel(seen.append)
     run.cancel("caller_gone")

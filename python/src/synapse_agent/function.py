@@ -36,9 +36,6 @@ __all__ = ["BlockingFunction", "SuspendingFunction", "ThreadedFunction", "functi
 
 Factory = Callable[..., Any]
 
-_outcome = cast("Callable[[type[Outcome], tuple[Any, ...]], Outcome]", tuple.__new__)  # pyright: ignore[reportUnknownMemberType]
-"""Makes an outcome at a third of the price of its own constructor."""
-
 
 def function_program(
     function: Callable[..., Any], configuration: Configuration, factory: Factory | None
@@ -150,16 +147,14 @@ class BlockingFunction(_Function):
         """Close them."""
         self._stack.close()
 
-    def _run_text(self, call: Call, run: BlockingRunPort) -> Outcome:
+    def _run_text(self, call: Call, run: BlockingRunPort) -> Outcome | str:
         value = call[2]
         if call[3] or call[7] is not None or (type(value) is not str and not self._any):
             return self._run(call, run)
         output = self._function(value)
-        if type(output) is not str:
-            output = dump(output)
-        return _outcome(Outcome, (output, None, 0, None))
+        return output if type(output) is str else Outcome(dump(output))
 
-    def run(self, call: Call, run: BlockingRunPort) -> Outcome:
+    def run(self, call: Call, run: BlockingRunPort) -> Outcome | str:
         """Execute one call."""
         return self._run(call, run)
 
@@ -201,12 +196,12 @@ class SuspendingFunction(_Function):
         """Close them."""
         await self._stack.aclose()
 
-    async def run(self, call: Call, run: RunPort) -> Outcome:
+    async def run(self, call: Call, run: RunPort) -> Outcome | str:
         """Execute one call."""
         value = call[2]
         if self._alone and not call[3] and call[7] is None and (type(value) is str or self._any):
             output = await self._function(value)
-            return Outcome(output if type(output) is str else dump(output))
+            return output if type(output) is str else Outcome(dump(output))
         return await self._run(call, run)
 
     async def _run(self, call: Call, run: RunPort) -> Outcome:

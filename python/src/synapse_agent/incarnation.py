@@ -13,7 +13,7 @@ from typing import Any, Final, NoReturn
 
 from .configuration import configuration_of
 from .faults import StartFailed, Terminated, start_failed
-from .frame import Call, Violation, Welcome
+from .frame import Violation, Welcome
 from .inlet import Inlet, violated
 from .logs import LOG_LINES_PER_S, LogSender
 from .outlet import Outlet
@@ -109,7 +109,7 @@ def _name_process(agent: str) -> None:
         return
 
 
-def _no_calls_yet(_call: Call) -> Run:
+def _no_calls_yet() -> Run:
     raise AssertionError("a call before the worker is known is refused by the session's state")
 
 

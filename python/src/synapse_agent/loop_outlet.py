@@ -46,7 +46,9 @@ class LoopOutlet(Outlet):
 
     def send(self, frame: tuple[Any, ...], then: bytes = b"") -> None:
         """Gather a frame; `flush` writes it. Raises as `Outlet.send` does."""
-        with self.lock:
+        lock = self.lock
+        lock.acquire()  # rather than `with`, as in `Outlet.send`
+        try:
             if is_large(frame) and not self.blocked:
                 self._send_large(frame, then)
                 return
@@ -55,6 +57,8 @@ class LoopOutlet(Outlet):
             if length > VALUES_MAX:
                 check_large(frame, length)
             self._buffer += header(length) + body + then
+        finally:
+            lock.release()
 
     def send_chunk(self, frame: tuple[Any, ...]) -> None:
         """Gather a chunk, or write it at once where gathering would hold it back."""
@@ -80,8 +84,12 @@ class LoopOutlet(Outlet):
         """Write what was gathered, as much as the pipe takes. From any thread."""
         if not self._buffer or self.blocked:
             return
-        with self.lock:
+        lock = self.lock
+        lock.acquire()
+        try:
             self._write()
+        finally:
+            lock.release()
         if self.blocked:
             self._loop.call_soon_threadsafe(self._await_room)
 

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from .chunk import CHUNK_CHARS_SAFE, fit_event, split_text
 from .credit import NO_CREDIT
-from .frame import Call, CancelReason, Json, OutputVerdict, ToolResult
+from .frame import CancelReason, Json, OutputVerdict, ToolResult
 from .json_value import check_json
 from .logs import LogSender
 from .loop_outlet import LoopOutlet
@@ -46,9 +46,8 @@ class LoopPort(Run):
     _credit_waiters: deque[asyncio.Future[None]] | None = None
     _asked_for: dict[int, asyncio.Future[Answer]] | None = None
 
-    def __init__(self, call: Call, around: Surroundings) -> None:
+    def __init__(self, around: Surroundings) -> None:
         """Belong to a worker."""
-        Run.__init__(self, call)
         self._around = around
 
     async def emit_text(self, text: str) -> None:

@@ -59,8 +59,11 @@ class Outlet:
         Raises `FrameTooLong`, or what MessagePack says of a value that it cannot pack; nothing has
         been written then.
         """
-        with self.lock:
-            if is_large(frame):
+        lock = self.lock
+        lock.acquire()  # `with` costs three times as much, which is a fiftieth of a short call
+        try:
+            text = frame[2] if len(frame) > 2 else None  # as `is_large`, without a call
+            if type(text) is str and len(text) > LARGE_CHARS:
                 self._send_large(frame, then)
                 return
             body = self._pack(frame)
@@ -68,6 +71,8 @@ class Outlet:
             if length > VALUES_MAX:
                 check_large(frame, length)
             self._put(header(length) + body + then)
+        finally:
+            lock.release()
 
     def _send_large(self, frame: tuple[Any, ...], then: bytes) -> None:
         """Write a frame from the packer's own buffer."""

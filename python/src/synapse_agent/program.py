@@ -266,8 +266,11 @@ class SuspendingProgram(Protocol):
         """Leave it again, in the same task as `open`."""
         ...
 
-    async def run(self, call: Call, run: RunPort) -> Outcome:
-        """Execute one call. Raises `Fault`; any other exception becomes `agent_error`."""
+    async def run(self, call: Call, run: RunPort) -> Outcome | str:
+        """Execute one call; a text is an outcome of nothing else.
+
+        Raises `Fault`; any other exception becomes `agent_error`.
+        """
         ...
 
 
@@ -285,8 +288,11 @@ class BlockingProgram(Protocol):
         """Leave it again."""
         ...
 
-    def run(self, call: Call, run: BlockingRunPort) -> Outcome:
-        """Execute one call. Raises `Fault`; any other exception becomes `agent_error`."""
+    def run(self, call: Call, run: BlockingRunPort) -> Outcome | str:
+        """Execute one call; a text is an outcome of nothing else.
+
+        Raises `Fault`; any other exception becomes `agent_error`.
+        """
         ...
 
 

@@ -63,7 +63,7 @@ def fault_frame(run: int, fault: Fault) -> FaultFrame:
 class Session(Generic[R]):
     """The state of one incarnation's conversation."""
 
-    def __init__(self, make_run: Callable[[Call], R]) -> None:
+    def __init__(self, make_run: Callable[[], R]) -> None:
         """Expect `welcome`; runs are of the worker's own kind, which is set once it is known."""
         self.state: State = "greeting"
         self.welcome: Welcome | None = None
@@ -92,7 +92,8 @@ class Session(Generic[R]):
             number = frame[1]
             if number in self.runs or not number:
                 raise Violation("unexpected_frame", f"`call` for run {number}, which is open")
-            run = self.runs[number] = self.make_run(frame)
+            run = self.runs[number] = self.make_run()
+            run.begin(frame)
             self.waiting.append(run)
             return None
         if kind == 1:
@@ -121,16 +122,20 @@ class Session(Generic[R]):
         run.cancel(frame.reason)
         return True
 
-    def finished(self, run: R, outcome: Outcome) -> tuple[Any, ...]:
+    def finished(self, run: R, outcome: Outcome | str) -> tuple[Any, ...]:
         """The frame that ends a run that returned; cancelled runs end as cancelled."""
         if run.cancel_reason is not None:
             return self.failed(run, run.cancelled_fault(outcome))
-        self.runs.pop(run.run, None)
-        return (71, run.run, *outcome)  # a `Result`, at a fifth of its price
+        number = run.run
+        del self.runs[number]
+        # A `Result`, at a fifth of its price.
+        if type(outcome) is str:
+            return (71, number, outcome, None, 0)
+        return (71, number, *outcome)
 
     def failed(self, run: R, fault: Fault) -> FaultFrame:
         """The frame that ends a run that raised."""
-        self.runs.pop(run.run, None)
+        del self.runs[run.run]
         return fault_frame(run.run, fault)
 
     def _welcome(self, frame: Welcome) -> None:

@@ -14,7 +14,7 @@ import time
 from typing import Any, Final
 
 from .faults import StartFailed, not_json, output_too_large
-from .frame import Call, FrameTooLong, Ping, Violation
+from .frame import FrameTooLong, Ping, Violation
 from .gate_selector import GateSelector
 from .inlet import violated
 from .json_value import check_json
@@ -118,8 +118,8 @@ class SuspendingWorker:
             return True
         return False
 
-    def _make_port(self, call: Call) -> LoopPort:
-        return LoopPort(call, self._around)
+    def _make_port(self) -> LoopPort:
+        return LoopPort(self._around)
 
     def readable(self) -> None:
         """The pipe has data. The loop is at the pipe while it reads, and away again after."""
@@ -210,7 +210,8 @@ class SuspendingWorker:
         """Execute one run and write its end."""
         try:
             outcome = await self._run_program(port.call, port)
-            check_json(outcome[0])
+            if type(outcome) is not str:
+                check_json(outcome[0])
             frame = self._session.finished(port, outcome)
         except (SystemExit, KeyboardInterrupt, GeneratorExit):
             raise  # the end of the process, or of the loop

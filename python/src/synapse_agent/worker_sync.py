@@ -149,10 +149,10 @@ class BlockingWorker:
         while True:
             if waiting:
                 self._execute(waiting.popleft())
-            elif session.drained:
-                return
-            else:
+            elif session.stop_ms is None or not session.drained:
                 self.read()
+            else:
+                return
 
     def current_run(self) -> int:
         """The run that executes, 0 between runs; for log lines."""
@@ -160,8 +160,7 @@ class BlockingWorker:
 
     def read(self) -> None:
         """Read the pipe once, blocking, and take what came."""
-        for frame in self._inlet.read():
-            self._take(frame)
+        self._take(self._inlet.read())
 
     def wait(self, port: BlockingPort, ready: Callable[[], bool]) -> None:
         """Serve the pipe from inside a run until `ready` holds or the run is cancelled."""
@@ -177,15 +176,20 @@ class BlockingWorker:
         """Take what the sentinel has read meanwhile."""
         pending = self.gate.pending
         while pending:
-            self._take(pending.popleft())
+            self._take([pending.popleft()])
 
-    def _take(self, frame: Any) -> None:
+    def _take(self, frames: list[Any]) -> None:
+        receive = self._session.receive
         try:
-            answer = self._session.receive(frame)
+            for frame in frames:
+                answer = receive(frame)
+                if answer is not None:
+                    self._answer(answer)
         except Violation as violation:
             violated(violation)
-        if answer is None:
-            return
+
+    def _answer(self, answer: Any) -> None:
+        """Answer a frame that is no run's."""
         if isinstance(answer, Ping):
             self.outlet.send((73, 0, answer.nonce, 0, resident_bytes()))
         else:
@@ -207,7 +211,7 @@ class BlockingWorker:
             gate.ring()
         try:
             outcome = self._execute_call(port.call, port)
-            if type(outcome[0]) is not str:
+            if type(outcome) is not str:
                 check_json(outcome[0])
             frame = self._session.finished(port, outcome)
         except (SystemExit, KeyboardInterrupt):
