@@ -230,8 +230,6 @@ mod linux {
 mod elsewhere {
     use std::io;
 
-    use tokio::time::Instant;
-
     use super::Side;
 
     /// No process can have its node's descendants fall to it: there is no guard.
