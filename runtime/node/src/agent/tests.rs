@@ -8,7 +8,7 @@ fn agent(replicas: usize) -> Agent {
         "usage_limits": {}, "env_pass": [], "restart": "permanent", "shutdown": {"timeout": 5000},
         "significant": false, "concurrency": 1, "prefetch": 0, "replicas": replicas,
         "mailbox": {"size": 1, "when_full": "reject"}, "start_timeout": 1, "call_timeout": 1,
-        "cancel_grace": 1,
+        "cancel_grace": 1, "spawn": "exec",
     });
     Agent::new(serde_json::from_value(spec).unwrap(), "root/one".to_owned())
 }
