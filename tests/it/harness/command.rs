@@ -172,6 +172,20 @@ pub(crate) fn reap(pid: u32) -> ExitStatus {
     })
 }
 
+/// Waits until a killed process is gone, whether it has fallen to this one or to another.
+#[track_caller]
+pub(crate) fn bury(pid: u32) {
+    let raw = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    wait_for(&format!("process {pid} to be gone"), || {
+        // An error says that it is not this process's child.
+        let reaped = waitpid(raw, WaitOptions::NOHANG);
+        match (reaped, super::processes::state_of(pid)) {
+            (Ok(Some(_)), _) | (_, None) => Ok(()),
+            (_, state) => Err(format!("{state:?}")),
+        }
+    });
+}
+
 impl Outcome {
     /// Asserts the exit code.
     #[track_caller]
