@@ -5,7 +5,7 @@ mod given;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::FalseyValueParser;
+use clap::builder::{FalseyValueParser, RangedU64ValueParser};
 use clap::{Args, Parser, Subcommand};
 use serde_json::{Map, Value};
 
@@ -301,10 +301,10 @@ pub(crate) struct BenchArguments {
     )]
     pub(crate) beside: Vec<String>,
     /// Measure starts: of one agent, and of N at once, beside fresh interpreters
-    #[arg(long, value_name = "N", env = "SYNAPSE_SPAWN_COUNT", conflicts_with_all = ["chunks", "beside"])]
+    #[arg(long, value_name = "N", env = "SYNAPSE_SPAWN", conflicts_with_all = ["chunks", "beside"], value_parser = from_one_to(SPAWN_MAX))]
     pub(crate) spawn: Option<usize>,
     /// Measure restarts: from killing the agent to its next answer, R times
-    #[arg(long, value_name = "R", env = "SYNAPSE_RESTARTS", conflicts_with_all = ["chunks", "beside"])]
+    #[arg(long, value_name = "R", env = "SYNAPSE_RESTARTS", conflicts_with_all = ["chunks", "beside"], value_parser = from_one_to(RESTARTS_MAX))]
     pub(crate) restarts: Option<usize>,
     /// Run everything on this processor
     #[arg(long, value_name = "CPU", env = "SYNAPSE_PIN")]
@@ -316,6 +316,15 @@ pub(crate) struct BenchArguments {
 /// Of a flag's variable: `1` and `true` are true; nothing, `0`, `false`, `no` and `off` are not.
 fn truth() -> FalseyValueParser {
     FalseyValueParser::new()
+}
+
+/// Agents that a bench starts at once: what a large machine holds.
+const SPAWN_MAX: u64 = 1_000;
+/// Deaths that a bench causes: the supervisor remembers each for a while.
+const RESTARTS_MAX: u64 = 5_000;
+
+fn from_one_to(max: u64) -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=max)
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

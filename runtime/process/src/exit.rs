@@ -11,7 +11,7 @@ pub struct Exit {
     /// Code or signal.
     pub status: ExitStatus,
     /// The largest resident size of it or of a child it waited for. The kernel counts from the
-    /// fork, so that it is never less than what the runtime itself had at that moment.
+    /// fork, so that it is never less than what the process that forked it had at that moment.
     pub peak_resident_bytes: Option<u64>,
     /// Processor time in its own code.
     pub user_time: Duration,

@@ -10,6 +10,7 @@ import importlib.util
 import os
 import re
 import sys
+from functools import cache
 from typing import Any, Final
 
 from ..program import Fault
@@ -74,6 +75,7 @@ def _needs(what: str) -> str:
     )
 
 
+@cache
 def _installed() -> str | None:
     from importlib.metadata import PackageNotFoundError, version
 

@@ -14,7 +14,9 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
 
+from pydantic import BaseModel, Field
 from pydantic_ai import Agent
+from pydantic_ai.models.test import TestModel
 
 from ..program import Call, CancelReason, Configuration, Json, LogLevel, ToolAnswer, Verdict
 from .agent import program_of
@@ -62,9 +64,19 @@ async def _first_runs() -> None:
     structured = Configuration(model="offline", instructions="Answer.", output_schema=_OBJECT)
     for configuration in (declared, structured):
         await _run(agent_of(configuration), configuration)
-    await _run(Agent(OfflineModel(), tools=[lookup]), Configuration(entry="zygote:agent"))
+    of_code = Configuration(entry="zygote:agent")
+    await _run(Agent(OfflineModel(), tools=[lookup]), of_code)
+    await _run(Agent(TestModel(), output_type=Answer, tools=[lookup]), of_code)
     if importlib.util.find_spec("openai") is not None:
         await _run_openai()
+
+
+class Answer(BaseModel):
+    """An output as authors write them."""
+
+    word: str
+    number: int = Field(default=1, ge=0)
+    more: list[str] | None = None
 
 
 async def lookup(word: str) -> str:

@@ -15,12 +15,29 @@ use super::{READY_TIMEOUT, begin, end, note, of, tree};
 use crate::arguments::BenchArguments;
 use crate::failure::Failure;
 
-/// Starts of one agent, apart from those of many.
-const ONE_ROUNDS: usize = 15;
-/// Starts of many at once.
-const ALL_ROUNDS: usize = 3;
-/// Deaths of the reference: each costs an import.
-const REFERENCE_RESTARTS_MAX: usize = 10;
+/// How often each thing is done.
+#[derive(Clone, Copy, Debug)]
+struct Rounds {
+    /// Starts of one agent alone.
+    one: usize,
+    /// Starts of all at once.
+    all: usize,
+    /// Deaths of one.
+    restarts: usize,
+}
+
+/// Starts of one agent, and of many.
+const ROUNDS: Rounds = Rounds {
+    one: 15,
+    all: 3,
+    restarts: 0,
+};
+/// Of the reference: each start costs an import, and many at once would take minutes.
+const REFERENCE_ROUNDS: Rounds = Rounds {
+    one: 5,
+    all: 0,
+    restarts: 5,
+};
 
 /// What was measured of one way to start.
 #[derive(Debug, Default)]
@@ -50,21 +67,23 @@ pub(super) async fn compare(
     launcher: &Launcher,
     spawner: &Spawner,
 ) -> Result<Comparison, Failure> {
-    let number = arguments.spawn.unwrap_or(1).max(1);
+    let number = arguments.spawn.unwrap_or(1);
     let restarts = arguments.restarts.unwrap_or(0);
     let subject = Subject::new(tree, agent, number)?;
     let node = begin(launcher.clone(), subject.tree.clone(), spawner).await?;
-    let measured = subject.measure(&node, restarts, ALL_ROUNDS).await;
+    let measured = subject.measure(&node, Rounds { restarts, ..ROUNDS }).await;
     end(node).await;
-    // Many fresh interpreters at once would take minutes: one is measured.
     let exec = AgentSpec {
         spawn: Spawn::Exec,
         ..agent.clone()
     };
     let subject = Subject::new(tree, &exec, 1)?;
     let node = begin(launcher.clone(), subject.tree.clone(), spawner).await?;
-    let few = restarts.min(REFERENCE_RESTARTS_MAX);
-    let reference = subject.measure(&node, few, 0).await;
+    let few = Rounds {
+        restarts: restarts.min(REFERENCE_ROUNDS.restarts),
+        ..REFERENCE_ROUNDS
+    };
+    let reference = subject.measure(&node, few).await;
     end(node).await;
     note("");
     Ok(Comparison {
@@ -94,24 +113,20 @@ impl Subject {
         })
     }
 
-    async fn measure(
-        &self,
-        node: &NodeHandle,
-        restarts: usize,
-        all_rounds: usize,
-    ) -> Result<Starts, Failure> {
+    async fn measure(&self, node: &NodeHandle, rounds: Rounds) -> Result<Starts, Failure> {
         let mut starts = Starts::default();
         let one = self.names.get(..1).unwrap_or_default();
-        for round in 0..ONE_ROUNDS {
-            note(&format!("start {} of {ONE_ROUNDS}", round + 1));
+        for round in 0..rounds.one {
+            note(&format!("start {} of {}", round + 1, rounds.one));
             start_anew(node, one).await?;
             starts.one.extend(start_took(node, one)?);
         }
-        for round in 0..all_rounds {
+        for round in 0..rounds.all {
             note(&format!(
-                "{} at once, {} of {all_rounds}",
+                "{} at once, {} of {}",
                 self.names.len(),
-                round + 1
+                round + 1,
+                rounds.all
             ));
             starts.all.push(start_anew(node, &self.names).await?);
         }
@@ -122,8 +137,8 @@ impl Subject {
             starts.resident_bytes.extend(resident_bytes(pid));
             starts.proportional_bytes.extend(proportional_bytes(pid));
         }
-        for round in 0..restarts {
-            note(&format!("death {} of {restarts}", round + 1));
+        for round in 0..rounds.restarts {
+            note(&format!("death {} of {}", round + 1, rounds.restarts));
             for name in one {
                 kill(node, one)?;
                 starts.answers.push(call(node, name).await?);
