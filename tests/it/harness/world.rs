@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::Once;
 use std::time::Duration;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -387,7 +387,12 @@ impl World {
     fn kill_all(&mut self) {
         self.node = None;
         for process in with_tag(&self.tag()) {
-            send(process.pid, Signal::KILL);
+            // One that has ended meanwhile is what was wanted.
+            if let Some(pid) = i32::try_from(process.pid).ok().and_then(Pid::from_raw)
+                && let Err(error) = kill_process(pid, Signal::KILL)
+            {
+                println!("{process:?} not killed: {error}");
+            }
         }
     }
 }
