@@ -37,7 +37,7 @@ mod linux {
 
     use rustix::io::Errno;
     use rustix::process::{
-        Pid, WaitOptions, WaitStatus, getpid, getppid, kill_process,
+        Pid, WaitOptions, WaitStatus, getpid, getppid, getsid, kill_process,
         set_parent_process_death_signal, wait,
     };
     use tokio::time::Instant;
@@ -50,10 +50,9 @@ mod linux {
     use crate::subreaper::become_subreaper;
 
     /// What a terminal sends: to the whole group, so that the node has it already.
-    const OF_TERMINALS: [Signal; 8] = [
+    const OF_TERMINALS: [Signal; 7] = [
         Signal::INTERRUPT,
         Signal::QUIT,
-        Signal::HANGUP,
         Signal::CONTINUE,
         Signal::STOP_TYPED,
         Signal::STOP_READING,
@@ -160,6 +159,7 @@ mod linux {
             let has_it = match received.sender {
                 // The node stops its whole group, itself among it.
                 Sender::Process(sender) => sender == Some(self.node),
+                Sender::Kernel if signal == Signal::HANGUP => !leads_session(),
                 Sender::Kernel => signal == Signal::CHILD || OF_TERMINALS.contains(&signal),
             };
             if !has_it {
@@ -169,6 +169,12 @@ mod linux {
                 HeldSignals::act(signal);
             }
         }
+    }
+
+    /// The end of a terminal is told to the process that leads its session, and to no other: to
+    /// this one where no shell stands between (a window that was opened for it).
+    fn leads_session() -> bool {
+        getsid(None).is_ok_and(|leader| leader == getpid())
     }
 
     fn code(status: WaitStatus) -> u8 {

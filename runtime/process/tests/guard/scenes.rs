@@ -8,10 +8,11 @@ use crate::stage::{Scene, guarded, program, send, state, this, until};
 const SAYS: &str = "trap 'echo int' INT; trap 'echo usr1' USR1; trap 'echo term; exit 3' TERM; \
                     echo $PPID; echo $$; while :; do sleep 600 & wait; done";
 
-pub(crate) const ALL: [Scene; 10] = [
+pub(crate) const ALL: [Scene; 11] = [
     ("the_nodes_code_is_the_guards", codes),
     ("a_signal_that_was_sent_is_passed_on", passes_on),
     ("ctrl_c_is_delivered_once", ctrl_c),
+    ("the_end_of_its_terminal_is_passed_on", hangup),
     ("ctrl_z_stops_both_and_both_go_on", ctrl_z),
     ("what_the_node_leaves_behind_is_killed", daemons),
     ("a_chain_of_forks_does_not_run_away", restless),
@@ -69,6 +70,17 @@ fn ctrl_c() {
     send(guard, Signal::TERM);
     assert_eq!(play.rest(), ["term"]);
     assert_eq!(play.code(), Some(3));
+}
+
+/// The kernel tells the leader of the session alone, which is the guard here.
+fn hangup() {
+    let mut play = on_a_terminal(&SAYS.replace('$', "\\$"));
+    let both = [play.number(), play.number()];
+    play.child.kill().unwrap();
+    for pid in both {
+        until("it to end", || matches!(state(pid), None | Some('Z')));
+    }
+    synapse_process::guard::end_descendants();
 }
 
 fn ctrl_z() {
