@@ -178,6 +178,17 @@ def test_without_the_cut_the_child_never_comes(start: Start) -> None:
     assert hello_of(zygote.bear())
 
 
+def test_a_child_comes_though_the_one_in_the_middle_is_killed_with_its_zygote(start: Start) -> None:
+    zygote = start()
+    child, cord, answer = zygote.ask()
+    zygote.children.append(child)
+    os.kill(int(answer.split()[0]), signal.SIGKILL)
+    eventually("it to fall to us", lambda: child.status("PPid") == str(os.getpid()))
+    cord.sendall(b"c\0\0\0\4/\0x\0")
+    cord.close()
+    assert b"synapse-agent" in hello_of(child)
+
+
 def test_a_child_that_is_told_nothing_ends(start: Start) -> None:
     zygote = start()
     child, cord, _ = zygote.ask()
@@ -212,6 +223,20 @@ def test_a_child_shows_its_title_and_whose_it_is_and_no_secret(start: Start) -> 
 def test_a_missing_folder_is_told_on_stderr(start: Start) -> None:
     child = start().bear("/no/such/folder")
     assert child.text() == "cannot start in /no/such/folder: No such file or directory\n"
+
+
+def test_what_a_preload_prints_is_printed_once(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "prints.py").write_text("print('from the preload')")
+    zygote = start("plain\nprints")
+    child = zygote.bear()
+    hello_of(child)
+    os.close(child.stdin)
+    zygote.children[-1] = child._replace(stdin=os.open(os.devnull, os.O_RDONLY))
+    assert child.text() == ""
+    zygote.process.kill()
+    assert zygote.process.stderr is not None
+    assert zygote.process.stderr.read() == b"from the preload\n"
+    zygote.report = ["killed"]
 
 
 def test_what_fails_to_be_preloaded_is_told_by_name(start: Start, tmp_path: Path) -> None:

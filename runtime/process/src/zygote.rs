@@ -10,8 +10,9 @@
 //! 3. On the cord, from between: `MIDDLE CHILD\n`, two process numbers, or why there is no child.
 //!    The zygote forks twice, so that the child falls to this process, a subreaper, when the one
 //!    in the middle ends. That one waits until the child is known here: it waits for the cord.
-//! 4. On the cord, from here: one byte that cuts it, and what the child is to be, which the child
-//!    alone reads: folder, name and environment. The zygote never sees them.
+//! 4. On the cord, from here: one byte that cuts it, and what the child is to be: folder, name and
+//!    environment. The one in the middle looks at the byte and ends; the child alone reads, the
+//!    byte too, so that it understands the rest whoever dies meanwhile. The zygote sees none of it.
 //!
 //! Where the cord ends without that byte, the one in the middle kills its child.
 
@@ -56,8 +57,9 @@ pub struct Zygote(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     socket: UnixStream,
-    /// One answer is waited for at a time, so that its time limit is the zygote's own.
-    turn: Mutex<()>,
+    /// One answer is waited for at a time, so that its time limit is the zygote's own. Whether one
+    /// did not come in time: nobody behind that one waits for another.
+    is_silent: Mutex<bool>,
     exit: ExitWatch,
     spawner: Spawner,
     _group: ProcessGroup,
@@ -102,7 +104,7 @@ impl Zygote {
         let socket = UnixStream::from_std(child.stdin.into()).map_err(ZygoteError::Socket)?;
         let zygote = Self(Arc::new(Inner {
             socket,
-            turn: Mutex::new(()),
+            is_silent: Mutex::new(false),
             exit: child.exit,
             spawner: spawner.clone(),
             _group: child.group,
@@ -202,7 +204,10 @@ impl Inner {
         let made = Ends::make(birth.command.pipe_bytes).map_err(ZygoteError::Socket);
         let (Ends { pipes, cord }, theirs) = made?;
         let mut cord = BufReader::new(UnixStream::from_std(cord).map_err(ZygoteError::Socket)?);
-        let turn = self.turn.lock().await;
+        let mut is_silent = self.is_silent.lock().await;
+        if *is_silent {
+            return Err(ZygoteError::Silent(ANSWER_TIMEOUT));
+        }
         let answered = timeout(ANSWER_TIMEOUT, async {
             self.send(BIRTH, &theirs.each_ref().map(AsFd::as_fd))
                 .await?;
@@ -211,7 +216,8 @@ impl Inner {
             self.answer(&mut cord).await
         });
         let answered = answered.await;
-        drop(turn);
+        *is_silent = answered.is_err();
+        drop(is_silent);
         let answer = answered.unwrap_or(Err(ZygoteError::Silent(ANSWER_TIMEOUT)))?;
         let (middle, child) = numbers(&answer).ok_or(ZygoteError::Refused(answer))?;
         let (exit, group) = self.adopt(cord.into_inner(), middle, child, &birth).await?;
@@ -284,7 +290,29 @@ fn numbers(answer: &str) -> Option<(Pid, Pid)> {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(target_os = "linux")]
+    use tokio::time::Instant;
+
     use super::*;
+
+    /// Time is the runtime's own here: it passes only where everybody waits for it.
+    #[cfg(target_os = "linux")]
+    #[tokio::test(start_paused = true)]
+    async fn those_behind_one_that_got_no_answer_do_not_wait_for_their_own() {
+        let spawner = Spawner::start().unwrap();
+        let deaf = Command::new("/bin/sleep", "/").args(["600"]);
+        let (zygote, _stderr) = Zygote::start(&spawner, deaf, "").await.unwrap();
+        let birth = || Birth {
+            command: Command::new("", "/"),
+            title: String::new(),
+        };
+        let began = Instant::now();
+        let (first, second) = tokio::join!(zygote.spawn(birth()), zygote.spawn(birth()));
+        for answer in [first, second, zygote.spawn(birth()).await] {
+            assert!(matches!(answer, Err(ZygoteError::Silent(_))), "{answer:?}");
+        }
+        assert_eq!(began.elapsed(), ANSWER_TIMEOUT);
+    }
 
     #[test]
     fn an_answer_is_two_numbers_or_a_reason() {

@@ -100,12 +100,16 @@ def _answer(cord: int, why: str) -> None:
 
 
 def _hold(child: int, cord: int) -> NoReturn:
-    """In the middle: let the child come when the runtime knows it, or not at all."""
+    """In the middle: let the child come when the runtime knows it, or not at all.
+
+    Only looks at the cord, which the child alone reads: so the child understands what comes on it
+    also where this process is killed with its zygote.
+    """
     known = False
     try:
         os.setpgid(child, child)
         os.write(cord, f"{os.getpid()} {child}\n".encode())
-        known = os.read(cord, 1) == CUT
+        known = socket.socket(fileno=cord).recv(1, socket.MSG_PEEK) == CUT
     finally:
         if not known:
             os.kill(child, signal.SIGKILL)
@@ -149,7 +153,9 @@ def _on_parents_death(number: int) -> None:
 
 
 def _read_fields(cord: int) -> list[bytes]:
-    """What the runtime says: folder, title, variables."""
+    """What the runtime says behind the cut: folder, title, variables."""
+    if _read(cord, 1) != CUT:
+        os._exit(1)
     length = int.from_bytes(_read(cord, 4), "big")
     return _read(cord, length).split(b"\0")[:-1]
 

@@ -10,6 +10,7 @@ import asyncio
 import gc
 import importlib
 import signal
+import sys
 from typing import Final
 
 from .fitness import Unfit, unfitness
@@ -48,6 +49,9 @@ def warm_up(request: str, own: int) -> list[str]:
         warm_up_adapter()
     _expect_fitness("its warming up", own)
     failures = [failure for name in modules if (failure := _preload(name, own))]
+    # What is left unwritten here, every fork would write.
+    sys.stdout.flush()
+    sys.stderr.flush()
     # Those in the middle of a birth are nobody's to wait for.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     gc.collect()
