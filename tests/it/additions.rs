@@ -29,12 +29,16 @@ children = ["outside", "group"]
 [supervisor.group]
 strategy = "one_for_all"
 intensity = 0
-children = ["leader", "follower"]
+children = ["leader", "follower", "inner"]
+[supervisor.inner]
+children = ["innermost"]
 [agent.outside]
 entry = "plain:echo"
 [agent.leader]
 entry = "plain:leaves"
 [agent.follower]
+entry = "plain:echo"
+[agent.innermost]
 entry = "plain:echo"
 "#;
 
@@ -52,7 +56,7 @@ fn parked_group() -> World {
     let world = World::up(GROUP);
     for life in 1..=3 {
         world.wait_for_incarnation("leader", life);
-        world.wait_for_incarnation("follower", life);
+        world.wait_for_incarnation("innermost", life);
         world.fault(&["leader", "7"], 1);
     }
     wait_for("the group is parked", || {
@@ -166,7 +170,8 @@ fn a_supervisor_that_gives_up_too_often_is_parked_with_all_below() {
     let line = tree.lines().find(|line| line.contains("group")).unwrap();
     assert!(line.contains("one_for_all   0/0 in 5s   failed"), "{tree}");
     assert!(line.contains(told), "{tree}");
-    for agent in ["leader", "follower"] {
+    assert_eq!(supervisor(&world, "inner")["state"], "failed");
+    for agent in ["leader", "follower", "innermost"] {
         assert_eq!(world.agent(agent)["state"], "failed");
         let error = world.fault(&[agent, "0"], 1);
         assert_eq!(error["code"], "agent_failed", "{error}");

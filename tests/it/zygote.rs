@@ -203,6 +203,22 @@ fn an_agent_starts_by_exec_while_its_zygote_does_not_answer() {
     assert!(log.contains("forked again"), "{log}");
 }
 
+#[test]
+fn a_stop_does_not_wait_until_a_zygote_is_warm() {
+    // Otherwise its agent would wait for it as long as it may take at all.
+    let mut world = World::new(&one("plain:echo", "start_timeout = \"1h\""));
+    world.begin();
+    let zygote = wait_for("a zygote", || {
+        zygotes(&world).first().copied().ok_or("none".to_owned())
+    });
+    send(zygote, Signal::STOP);
+    let mut node = world.take_node();
+    node.signal(Signal::TERM);
+    wait_within("the node's end", Duration::from_secs(20), || {
+        holds(node.has_ended(), "it runs")
+    });
+}
+
 /// Kills the agent until it comes back as a fork.
 #[track_caller]
 fn forked_in_the_end(world: &World, mut incarnation: u64) {

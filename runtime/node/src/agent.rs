@@ -328,15 +328,29 @@ impl Agent {
 
     /// Its supervisor is down and stays so, and with it every replica; an operator's stop holds.
     pub(crate) fn stays_down_with(&self, state: AgentState, fault: &Fault) {
-        self.in_order(|| {
-            if self.is_held() {
-                return;
-            }
-            for replica in 0..self.replica_count() {
-                self.rests(replica, state);
-            }
+        self.unless_held(|| {
+            self.all_rest(state);
             self.close(fault);
         });
+    }
+
+    /// Its supervisor is down, and may be started again; an operator's stop holds.
+    pub(crate) fn waits_with_its_supervisor(&self) {
+        self.unless_held(|| self.all_rest(AgentState::Backoff));
+    }
+
+    fn unless_held(&self, change: impl FnOnce()) {
+        self.in_order(|| {
+            if !self.is_held() {
+                change();
+            }
+        });
+    }
+
+    fn all_rest(&self, state: AgentState) {
+        for replica in 0..self.replica_count() {
+            self.rests(replica, state);
+        }
     }
 
     /// A replica is down and stays so. Without another one, calls are answered with this fault.

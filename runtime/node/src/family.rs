@@ -216,6 +216,9 @@ fn supervisor_stays_down(node: &Node, path: &str, child: &ChildId, why: WhyDown)
         AgentState::Failed
     };
     node.standings.set_state(name, state);
+    for nested in node.registry.supervisors_below(name) {
+        node.standings.set_state(&nested, state);
+    }
     for agent in node.registry.below(name) {
         let fault = if well {
             agent.stopped()
@@ -269,9 +272,7 @@ fn start_failed(node: &Node, path: &str, error: &StartError) {
     let name = name_of(path);
     node.standings.start_failed(name, error);
     for agent in node.registry.below(name) {
-        for replica in 0..agent.replica_count() {
-            agent.rests(replica, AgentState::Backoff);
-        }
+        agent.waits_with_its_supervisor();
     }
 }
 

@@ -84,6 +84,14 @@ impl AgentRegistry {
         self.all().into_iter().filter(inside).collect()
     }
 
+    /// The names of the supervisors below a supervisor.
+    pub(crate) fn supervisors_below(&self, supervisor: &str) -> Vec<String> {
+        let part = format!("/{supervisor}/");
+        let all = supervisors(&self.tree).into_iter();
+        let below = all.filter(|(_, path)| format!("/{path}").contains(&part));
+        below.map(|(name, _)| name).collect()
+    }
+
     /// The agents that targets name: names, globs, or supervisors for their subtrees. Each once, in
     /// start order.
     pub(crate) fn matching(&self, targets: &[String]) -> Result<Vec<Arc<Agent>>, Fault> {

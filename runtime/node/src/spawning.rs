@@ -46,29 +46,36 @@ impl Spawning {
         }
     }
 
+    /// Waits for what it is to be forked from, where that is on its way for the first time.
+    pub(crate) async fn settled(&self, fork: Option<&Fork>) {
+        if let Some((keeper, fork)) = self.keeper_of(fork) {
+            keeper.settled(fork.patience).await;
+        }
+    }
+
     /// Makes a process. A caller that is cancelled meanwhile leaves none behind.
     pub(crate) async fn spawn(
         &self,
         command: Command,
-        fork: Option<Fork>,
+        fork: Option<&Fork>,
     ) -> Result<Child, SpawnError> {
-        if let Some(child) = self.fork(&command, fork).await {
-            return Ok(child);
+        if let Some((keeper, fork)) = self.keeper_of(fork) {
+            let birth = Birth {
+                command: command.clone(),
+                title: fork.title.clone(),
+            };
+            if let Some(child) = keeper.fork(birth).await {
+                return Ok(child);
+            }
         }
         self.spawner.spawn(command).await
     }
 
-    async fn fork(&self, command: &Command, fork: Option<Fork>) -> Option<Child> {
+    fn keeper_of<'a>(&self, fork: Option<&'a Fork>) -> Option<(&ZygoteKeeper, &'a Fork)> {
         let fork = fork?;
-        let keeper = self
-            .zygotes
-            .iter()
-            .find(|keeper| keeper.kind() == fork.kind)?;
-        let birth = Birth {
-            command: command.clone(),
-            title: fork.title,
-        };
-        keeper.fork(birth, fork.patience).await
+        let mut zygotes = self.zygotes.iter();
+        let keeper = zygotes.find(|keeper| keeper.kind() == fork.kind)?;
+        Some((keeper, fork))
     }
 
     /// Ends the zygotes; processes that live are left to their owners.

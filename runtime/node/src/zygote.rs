@@ -63,7 +63,17 @@ impl fmt::Display for ZygoteKind {
 pub(crate) struct ZygoteKeeper {
     plan: Plan,
     phase: Arc<watch::Sender<Phase>>,
-    task: Mutex<Option<JoinHandle<()>>>,
+    keeping: Mutex<Keeping>,
+}
+
+/// Whether there is a task that keeps it.
+#[derive(Debug)]
+enum Keeping {
+    /// No agent has asked for it yet.
+    NotBegun,
+    Begun(JoinHandle<()>),
+    /// For good.
+    Ended,
 }
 
 /// How a zygote is made.
@@ -109,7 +119,7 @@ impl ZygoteKeeper {
                 spawner,
             },
             phase: Arc::new(watch::Sender::new(Phase::First)),
-            task: Mutex::default(),
+            keeping: Mutex::new(Keeping::NotBegun),
         }
     }
 
@@ -117,15 +127,19 @@ impl ZygoteKeeper {
         self.plan.kind
     }
 
-    /// Forks a process; `None` where it must be made in another way now.
-    pub(crate) async fn fork(&self, birth: Birth, patience: Duration) -> Option<Child> {
+    /// Begins with it, and waits until there is one or it is known that there is none; not longer
+    /// than this.
+    pub(crate) async fn settled(&self, patience: Duration) {
         self.begin();
         let mut phase = self.phase.subscribe();
         let settled = phase.wait_for(|phase| !matches!(phase, Phase::First));
-        let Ok(Ok(Phase::Warm(warm))) = timeout(patience, settled)
-            .await
-            .map(|phase| phase.map(|p| p.clone()))
-        else {
+        // Whatever it is then, [`Self::fork`] sees it.
+        timeout(patience, settled).await.ok();
+    }
+
+    /// Forks a process; `None` where it must be made in another way now.
+    pub(crate) async fn fork(&self, birth: Birth) -> Option<Child> {
+        let Phase::Warm(warm) = self.phase.borrow().clone() else {
             return None;
         };
         match warm.zygote.spawn(birth).await {
@@ -143,10 +157,10 @@ impl ZygoteKeeper {
     }
 
     fn begin(&self) {
-        let mut task = self.task.lock();
-        if task.is_none() {
-            let keeping = keep(self.plan.clone(), Arc::clone(&self.phase));
-            *task = Some(tokio::spawn(keeping));
+        let mut keeping = self.keeping.lock();
+        if matches!(*keeping, Keeping::NotBegun) {
+            let task = keep(self.plan.clone(), Arc::clone(&self.phase));
+            *keeping = Keeping::Begun(tokio::spawn(task));
         }
     }
 
@@ -164,8 +178,8 @@ impl ZygoteKeeper {
 
     /// Ends it for good.
     pub(crate) async fn end(&self) {
-        let task = self.task.lock().take();
-        if let Some(task) = task {
+        let keeping = std::mem::replace(&mut *self.keeping.lock(), Keeping::Ended);
+        if let Keeping::Begun(task) = keeping {
             task.abort();
             // An error says that it was aborted; what it held is dropped by then.
             task.await.ok();

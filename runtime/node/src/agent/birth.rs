@@ -1,24 +1,28 @@
 //! From a spec to a running process and what its `welcome` will say. It refuses to know who owns it.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use ractor::ActorRef;
 use synapse_process::Child;
 use synapse_wire::Greeting;
+use tokio::sync::oneshot;
 
 use crate::agent::Agent;
 use crate::agent::evidence::report_chain;
 use crate::agent::process::Message;
 use crate::node::Node;
 
-/// Makes the process, away from the actor, which stays able to hear a stop.
+/// Makes the process, away from the actor, which stays able to hear a stop: it drops the other end
+/// of `unwanted` then, and nothing is waited for any more.
 pub(super) async fn spawn(
     node: Arc<Node>,
     agent: Arc<Agent>,
     incarnation: u64,
     actor: ActorRef<Message>,
+    unwanted: oneshot::Receiver<Infallible>,
 ) {
-    let spawned = born(&node, &agent, incarnation).await;
+    let spawned = born(&node, &agent, incarnation, unwanted).await;
     // Where the actor is gone the child is dropped with the message, which kills it.
     drop(actor.cast(Message::Spawned(Box::new(spawned))));
 }
@@ -27,6 +31,7 @@ async fn born(
     node: &Arc<Node>,
     agent: &Arc<Agent>,
     incarnation: u64,
+    unwanted: oneshot::Receiver<Infallible>,
 ) -> Result<(Child, Greeting), String> {
     let (of_node, of_agent) = (Arc::clone(node), Arc::clone(agent));
     // It reads files, on whatever kind of disk.
@@ -48,6 +53,12 @@ async fn born(
         configuration: launch.configuration,
         ..Greeting::default()
     };
-    let child = node.spawning.spawn(launch.command, launch.fork).await;
+    let fork = launch.fork.as_ref();
+    // A process that is being made is waited for even so: it must not live on unknown.
+    tokio::select! {
+        () = node.spawning.settled(fork) => {}
+        _ = unwanted => return Err("told to end before it had a process".to_owned()),
+    }
+    let child = node.spawning.spawn(launch.command, fork).await;
     Ok((child.map_err(|error| report_chain(&error))?, greeting))
 }

@@ -3,6 +3,7 @@
 //! It performs what `core::incarnation` decides and reports to its supervisor. It never restarts
 //! itself: it ends, and its supervisor decides. Calls do not pass through it (decision 0003).
 
+use std::convert::Infallible;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use std::time::Duration;
 use ractor::{Actor, ActorProcessingErr, ActorRef, ActorRuntime};
 use serde_json::json;
 use synapse_core::exit::ExitReason;
-use synapse_core::incarnation::{Action, Event, Incarnation, Status};
+use synapse_core::incarnation::{Action, Event, Incarnation, Phase, Status};
 use synapse_core::spec::Shutdown;
 use synapse_core::supervisor::StartError;
 use synapse_core::time::{Millis, Time};
@@ -82,6 +83,8 @@ pub(crate) struct State {
     timer: u64,
     alarm: Option<Alarm>,
     process: Option<Process>,
+    /// While the process is being made; dropped where it is no longer wanted.
+    birth: Option<oneshot::Sender<Infallible>>,
     traceback: Option<String>,
     /// The violation of a pipe that ended inside a frame, unless a crash explains it.
     torn: Option<String>,
@@ -185,6 +188,7 @@ impl Actor for AgentProcess {
         let incarnation = agent.next_incarnation();
         agent.began(replica, incarnation);
         let (machine, actions) = Incarnation::new(node.clock.now(), agent.spec.start_timeout);
+        let (birth, unwanted) = oneshot::channel();
         let mut state = State {
             node,
             agent,
@@ -196,6 +200,7 @@ impl Actor for AgentProcess {
             timer: 0,
             alarm: None,
             process: None,
+            birth: Some(birth),
             traceback: None,
             torn: None,
         };
@@ -205,6 +210,7 @@ impl Actor for AgentProcess {
             Arc::clone(&state.agent),
             incarnation,
             myself.clone(),
+            unwanted,
         ));
         state.perform(&myself, actions);
         Ok(state)
@@ -235,6 +241,9 @@ impl Actor for AgentProcess {
             }
         };
         let actions = state.machine.handle(state.node.clock.now(), event);
+        if state.machine.phase() != Phase::Spawning {
+            state.birth = None;
+        }
         state.perform(&myself, actions);
         Ok(())
     }

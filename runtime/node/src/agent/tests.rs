@@ -52,3 +52,15 @@ fn who_is_stopped_by_hand_is_no_longer_parked() {
     agent.rests(0, AgentState::Stopped);
     assert_eq!(why(&agent), None);
 }
+
+#[test]
+fn who_is_stopped_by_hand_stays_so_while_its_supervisor_tries_to_start() {
+    let agent = agent(2);
+    agent.rests(0, AgentState::Stopped);
+    agent.waits_with_its_supervisor();
+    assert_eq!(agent.state(0), AgentState::Backoff);
+    agent.hold(&agent.stopped());
+    agent.rests(0, AgentState::Stopped);
+    agent.waits_with_its_supervisor();
+    assert_eq!(agent.state(0), AgentState::Stopped);
+}
