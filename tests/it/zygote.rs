@@ -112,9 +112,23 @@ spawn = "exec"
 }
 
 #[test]
-fn what_python_reads_at_its_start_is_not_given_to_a_fork() {
-    let world = World::up(&one("plain:echo", "env = { PYTHONHASHSEED = \"1\" }"));
-    assert!(!is_forked(world.pid("one")));
+fn what_python_and_its_libraries_read_at_their_start_is_not_given_to_a_fork() {
+    let tree = r#"
+[supervisor.root]
+children = ["of_python", "of_a_library", "of_neither"]
+[agent.of_python]
+entry = "plain:echo"
+env = { PYTHONHASHSEED = "1" }
+[agent.of_a_library]
+entry = "plain:echo"
+env = { OPENAI_LOG = "debug" }
+[agent.of_neither]
+entry = "plain:echo"
+env = { OPENAI_BASE_URL = "http://localhost" }
+"#;
+    let world = World::up(tree);
+    let forked = ["of_python", "of_a_library", "of_neither"].map(|name| is_forked(world.pid(name)));
+    assert_eq!(forked, [false, false, true]);
 }
 
 #[test]

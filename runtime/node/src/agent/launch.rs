@@ -43,13 +43,15 @@ const PASSED: [&str; 21] = [
 ];
 
 /// What Python and its libraries read once, when they are loaded.
-const READ_AT_START: [&str; 8] = [
+const READ_AT_START: [&str; 10] = [
     "PYTHON*",
     "PYDANTIC_*",
     "LD_*",
     "MALLOC_*",
     "GLIBC_*",
     "OPENSSL_*",
+    "OPENAI_LOG",
+    "OTEL_PYTHON_CONTEXT",
     "LANG",
     "LC_*",
 ];
