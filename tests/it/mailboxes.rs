@@ -192,12 +192,8 @@ prefetch = 2
     let first = world.spawn(&["call", "ahead", "first", "--json"]);
     world.wait_for_file("first.begun");
     let names = ["second", "third", "fourth"];
-    let mut waiting = Vec::new();
-    for (queued, name) in [0, 0, 1].into_iter().zip(names) {
-        waiting.push(world.spawn(&["call", "ahead", name, "--json"]));
-        // Two are written ahead of the one slot, the next one waits in the mailbox.
-        world.wait_for_agent("ahead", "it waits", |agent| agent["queued"] == queued);
-    }
+    let waiting = names.map(|name| (name, world.spawn(&["call", "ahead", name, "--json"])));
+    // Two are written ahead of the one slot, whichever come first, and one waits in the mailbox.
     world.wait_for_agent("ahead", "one waits", |agent| agent["queued"] == 1);
     assert_eq!(world.agent("ahead")["in_flight"], 1);
     world.run(&["kill", "ahead"]).exits(0);
@@ -205,7 +201,14 @@ prefetch = 2
         first.outcome().exits(1).json()["error"]["code"],
         "agent_crashed"
     );
-    for (name, call) in names.iter().zip(waiting) {
+    let mut waiting = Vec::from(waiting);
+    while !waiting.is_empty() {
+        // The next one begins when this one is over.
+        let at = wait_for("one of the calls to begin", || {
+            let begun = |(name, _): &(&str, _)| world.path(&format!("{name}.begun")).exists();
+            waiting.iter().position(begun).ok_or_else(String::new)
+        });
+        let (name, call) = waiting.remove(at);
         assert_eq!(world.wait_for_file(&format!("{name}.begun")), "2");
         world.write(&format!("{name}.release"), "");
         let result = call.outcome().exits(0).json();
