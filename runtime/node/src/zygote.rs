@@ -147,10 +147,18 @@ impl ZygoteKeeper {
                 warm.is_proven.store(true, Ordering::Relaxed);
                 Some(child)
             }
-            // The folder is missing: to be told as of any other process.
-            Err(ZygoteError::Start(_)) => None,
-            Err(error) => {
+            Err(
+                error @ (ZygoteError::Ended | ZygoteError::Silent(_) | ZygoteError::Refused(_)),
+            ) => {
                 self.give_up(&warm, report_chain(&error));
+                None
+            }
+            // The folder is missing, or this process lacks something: no fault of the zygote's,
+            // and to be told as of any other process.
+            Err(
+                error @ (ZygoteError::Start(_) | ZygoteError::Adopt(_) | ZygoteError::Socket(_)),
+            ) => {
+                tracing::debug!("not forked: {}", report_chain(&error));
                 None
             }
         }

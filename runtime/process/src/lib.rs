@@ -35,5 +35,5 @@ pub use inspect::{is_alive, proportional_bytes, resident_bytes};
 pub use pipe::pipe_size;
 pub use signal::{Signal, signal_name};
 pub use spawner::Spawner;
-pub use subreaper::{become_subreaper, is_subreaper};
+pub use subreaper::become_subreaper;
 pub use zygote::{Birth, Zygote, ZygoteError};

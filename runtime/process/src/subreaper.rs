@@ -1,4 +1,4 @@
-//! Whether what this process's descendants leave behind falls to it. It refuses to wait for any.
+//! Has what this process's descendants leave behind fall to it. It refuses to wait for any.
 
 /// Makes this process the one that orphans among its descendants fall to, instead of the system's
 /// first process. It changes the whole process, so it is for whoever owns it: a program, not a
@@ -14,16 +14,4 @@ pub fn become_subreaper() -> std::io::Result<()> {
 #[cfg(not(target_os = "linux"))]
 pub fn become_subreaper() -> std::io::Result<()> {
     Err(std::io::ErrorKind::Unsupported.into())
-}
-
-/// Whether they do.
-#[cfg(target_os = "linux")]
-pub fn is_subreaper() -> bool {
-    rustix::process::child_subreaper().is_ok_and(|set| set.is_some())
-}
-
-/// Whether they do.
-#[cfg(not(target_os = "linux"))]
-pub fn is_subreaper() -> bool {
-    false
 }
