@@ -22,6 +22,7 @@ from pydantic_ai.providers.openai import OpenAIProvider
 from driving import drive, failing
 from stub_openai import StubOpenAI
 from synapse_agent import adapter
+from synapse_agent.adapter import packages
 from synapse_agent.adapter.credentials import missing_variable
 from synapse_agent.load import load
 from synapse_agent.program import Configuration, Fault
@@ -285,6 +286,8 @@ def test_an_environment_without_pydantic_ai_says_so(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(importlib.metadata, "version", no_version)
     monkeypatch.setattr(importlib.util, "find_spec", nothing)
+    # A process asks once; what it hears here is only for here.
+    monkeypatch.setattr(packages, "installed_version", packages.installed_version.__wrapped__)
     error = ModuleNotFoundError("No module named 'pydantic_ai'", name="pydantic_ai")
     fault = adapter.start_fault(error, OWN)
     assert fault is not None

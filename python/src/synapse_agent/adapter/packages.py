@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from ..program import Fault
 
-__all__ = ["missing_package", "require_pydantic_ai", "unsuitable_pydantic_ai"]
+__all__ = ["installed_version", "missing_package", "require_pydantic_ai", "unsuitable_pydantic_ai"]
 
 OLDEST: Final = (2, 60)
 """The first pydantic-ai that the adapter works with, as in this package's own metadata."""
@@ -60,7 +60,7 @@ def unsuitable_pydantic_ai(error: BaseException | None = None) -> str | None:
     """What is wrong with the pydantic-ai that is installed; of an error, only if it came of it."""
     if error is not None and not _concerns_pydantic_ai(error):
         return None
-    found = _installed()
+    found = installed_version()
     if found is None:
         return None if importlib.util.find_spec("pydantic_ai") else _needs("has no pydantic-ai")
     return None if _numbers(found) >= OLDEST else _needs(f"has pydantic-ai {found}")
@@ -76,7 +76,8 @@ def _needs(what: str) -> str:
 
 
 @cache
-def _installed() -> str | None:
+def installed_version() -> str | None:
+    """The pydantic-ai of this environment. Looked for once: that takes milliseconds."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:
