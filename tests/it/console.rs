@@ -76,7 +76,7 @@ fn the_first_minute() {
 
 #[test]
 fn a_signal_in_the_middle_of_a_line_restores_the_terminal() {
-    for signal in [Signal::TERM, Signal::HUP] {
+    for (signal, code) in [(Signal::TERM, 0), (Signal::HUP, 0), (Signal::KILL, 137)] {
         let world = World::new(ECHO);
         let mut screen = Screen::open(&world, "");
         screen.shows("echo> ");
@@ -86,7 +86,12 @@ fn a_signal_in_the_middle_of_a_line_restores_the_terminal() {
         let node = u32::try_from(node).unwrap();
         let agent = world.pid("echo");
         send(node, signal);
-        screen.ends_with(&world, 0);
+        if signal == Signal::KILL {
+            screen.shows(&format!(
+                "(process {node}) was killed by signal 9 (SIGKILL)"
+            ));
+        }
+        screen.ends_with(&world, code);
         assert!(!is_alive(agent));
     }
 }

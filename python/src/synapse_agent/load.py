@@ -16,17 +16,17 @@ from typing import Any
 
 from .function import function_program
 from .program import Configuration, Fault, Program
+from .user_source import import_fresh
 
 __all__ = ["load", "resolve"]
 
 
 def load(configuration: Configuration) -> Program:
     """Import and build what the configuration names; exceptions of the user's code pass."""
-    for folder in configuration.path:
-        # At the end: an agent's folder must not hide the standard library's modules.
-        absolute = os.path.abspath(folder)
-        if absolute not in sys.path:
-            sys.path.append(absolute)
+    folders = [os.path.abspath(folder) for folder in configuration.path]
+    # At the end: an agent's folder must not hide the standard library's modules.
+    sys.path.extend(folder for folder in folders if folder not in sys.path)
+    import_fresh(folders)
     if configuration.entry is None:
         from .adapter import declared
 

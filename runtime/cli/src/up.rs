@@ -203,7 +203,7 @@ impl Session {
             Err(error) => return self.unreachable(error).await,
         };
         if stdin != Stdin::Script {
-            self.show_tree(&client).await;
+            self.show_tree(&client, stdin).await;
         }
         if stdin == Stdin::Nobody {
             return tokio::select! {
@@ -227,7 +227,7 @@ impl Session {
         }
     }
 
-    async fn show_tree(&self, client: &Client) {
+    async fn show_tree(&self, client: &Client, stdin: Stdin) {
         let Ok(status) = client.status().await else {
             return;
         };
@@ -235,7 +235,7 @@ impl Session {
         self.screen
             .print(&render::tree(&status, self.screen.cells, palette));
         let ready = render::readiness(&status, self.started.elapsed(), palette);
-        if self.screen.look.typed && self.screen.on {
+        if stdin == Stdin::Person && self.screen.on {
             let first = self
                 .tree
                 .start_order()

@@ -46,8 +46,9 @@ mod linux {
     use crate::children;
     use crate::held_signals::{Forked, HeldSignals, Received, Sender, fork};
     use crate::kernel;
-    use crate::signal::Signal;
+    use crate::signal::{Signal, signal_name};
     use crate::subreaper::become_subreaper;
+    use crate::terminal::TerminalModes;
 
     /// What a terminal sends: to the whole group, so that the node has it already.
     const OF_TERMINALS: [Signal; 7] = [
@@ -126,6 +127,7 @@ mod linux {
         fn stand(&mut self) -> u8 {
             // For people who look at lists of processes; without a name of its own it guards as well.
             rustix::thread::set_name(c"synapse-guard").ok();
+            let modes = TerminalModes::now();
             let status = loop {
                 if let Some(status) = self.reap() {
                     break status;
@@ -139,6 +141,17 @@ mod linux {
                 self.signals.next(Some(within));
             };
             end_children(&mut self.strangers, pause);
+            if let Some(signal) = status.terminating_signal() {
+                // It could not put its terminal back, nor say anything.
+                if let Some(modes) = modes {
+                    modes.restore();
+                }
+                let (node, name) = (self.node.as_raw_pid(), signal_name(signal));
+                say(&format!(
+                    "the node (process {node}) was killed by signal {signal} ({})",
+                    name.unwrap_or("unknown"),
+                ));
+            }
             code(status)
         }
 

@@ -26,6 +26,8 @@ mod signal;
 mod spawner;
 mod subreaper;
 mod tag;
+#[cfg(target_os = "linux")]
+mod terminal;
 mod zygote;
 
 pub use child::{Child, ExitWatch, ProcessGroup, SignalError};
