@@ -1,10 +1,10 @@
 //! Why the program ends with something other than 0, in words for the person who typed it.
 
-use std::error::Error;
 use std::io::{IsTerminal, Write};
 
 use synapse_api::{ClientError, ConnectError, ExitCode};
 use synapse_config::ConfigErrors;
+pub(crate) use synapse_core::fault::report_chain;
 
 /// A failure, ready to be printed.
 #[derive(Debug)]
@@ -66,16 +66,4 @@ impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         Self::new(report_chain(&error)).exit(error.exit_code())
     }
-}
-
-/// An error with its causes, in one line.
-pub(crate) fn report_chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

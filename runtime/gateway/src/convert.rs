@@ -157,7 +157,10 @@ fn supervisor(view: node::SupervisorView) -> api::SupervisorStatus {
 fn supervisor_exit(exit: node::SupervisorExit) -> api::SupervisorExit {
     api::SupervisorExit {
         at: exit.at,
-        cause: exit.cause.to_owned(),
+        cause: exit
+            .cause
+            .map_or("start_failed", |cause| cause.as_str())
+            .to_owned(),
         detail: exit.detail,
     }
 }

@@ -7,10 +7,11 @@ pub(crate) mod stderr;
 
 mod birth;
 mod dotenv;
+mod replica;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -23,13 +24,14 @@ use synapse_process::{ProcessGroup, Signal};
 use tokio::time::Instant;
 
 use crate::agent::evidence::people;
+use crate::agent::replica::Replica;
 use crate::call::{Abandoned, Call};
 use crate::deadlines::Deadlines;
 use crate::handle::{RunId, RunOutcome};
 use crate::link::{CancelReason, LinkPort};
 use crate::logs::LogBook;
 use crate::mailbox::Mailbox;
-use crate::view::{AgentDetail, AgentState, AgentView, ExitView, FailedRunView, ReplicaView};
+use crate::view::{AgentDetail, AgentState, AgentView, ExitView, FailedRunView};
 
 /// Exits kept per replica.
 const EXITS_KEPT: usize = 20;
@@ -51,22 +53,6 @@ pub(crate) struct Agent {
     record: Mutex<Record>,
 }
 
-/// What is known of one replica's present or last incarnation.
-#[derive(Debug)]
-struct Replica {
-    state: AgentState,
-    /// Whether an incarnation exists.
-    alive: bool,
-    incarnation: Option<u64>,
-    pid: Option<u32>,
-    ready_at: Option<Instant>,
-    start_took: Option<Duration>,
-    why_down: Option<WhyDown>,
-    /// The guard stays with the actor: only its drop ends the group.
-    group: Weak<ProcessGroup>,
-    port: Weak<LinkPort>,
-}
-
 #[derive(Debug, Default)]
 struct Record {
     exits: VecDeque<ExitView>,
@@ -78,27 +64,13 @@ struct Record {
 impl Agent {
     pub(crate) fn new(spec: AgentSpec, path: String) -> Self {
         let name: Arc<str> = spec.name.as_str().into();
-        let replica = || {
-            Mutex::new(Replica {
-                // Its turn in the start order is to come.
-                state: AgentState::Starting,
-                alive: false,
-                incarnation: None,
-                pid: None,
-                ready_at: None,
-                start_took: None,
-                why_down: None,
-                group: Weak::new(),
-                port: Weak::new(),
-            })
-        };
         Self {
             mailbox: Mailbox::new(Arc::clone(&name), spec.mailbox),
             deadlines: Deadlines::default(),
             log: LogBook::new(Arc::clone(&name)),
             order: Mutex::default(),
             incarnations: AtomicU64::new(0),
-            replicas: std::iter::repeat_with(replica)
+            replicas: std::iter::repeat_with(Mutex::default)
                 .take(spec.replicas.max(1))
                 .collect(),
             record: Mutex::default(),
@@ -139,7 +111,7 @@ impl Agent {
             CancelReason::Cancelled | CancelReason::CallerGone => {
                 Fault::new(FaultCode::Cancelled, "the call was cancelled")
             }
-            CancelReason::Shutdown => self.stopped(),
+            CancelReason::Shutdown => self.told_to_stop(),
         }
     }
 
@@ -194,6 +166,11 @@ impl Agent {
     pub(crate) fn stopped(&self) -> Fault {
         let message = format!("{0} is stopped; `start {0}` brings it back", self.name);
         Fault::new(FaultCode::AgentStopped, message)
+    }
+
+    /// The fault of runs whose process was told to stop: what new calls are answered with, too.
+    pub(crate) fn told_to_stop(&self) -> Fault {
+        self.mailbox.refusal().unwrap_or_else(|| self.stopped())
     }
 
     /// The fault of calls when the whole node goes down.
@@ -310,17 +287,7 @@ impl Agent {
         self.log.begin(incarnation);
         self.in_order(|| {
             self.change(replica, |slot| {
-                *slot = Replica {
-                    state: AgentState::Starting,
-                    alive: true,
-                    incarnation: Some(incarnation),
-                    pid: None,
-                    ready_at: None,
-                    start_took: None,
-                    why_down: None,
-                    group: Weak::new(),
-                    port: Weak::new(),
-                };
+                *slot = Replica::begun(incarnation);
             });
             self.mailbox.open();
         });
@@ -493,21 +460,6 @@ impl Agent {
             spec: self.spec.clone(),
             exits,
             failed_run,
-        }
-    }
-}
-
-impl Replica {
-    fn view(&self, index: usize) -> ReplicaView {
-        ReplicaView {
-            index,
-            state: self.state,
-            incarnation: self.incarnation,
-            pid: self.pid,
-            uptime: self.ready_at.map(|at| at.elapsed()),
-            in_flight: self.port.upgrade().map_or(0, |port| port.in_flight()),
-            start_took: self.start_took,
-            why_down: self.why_down,
         }
     }
 }

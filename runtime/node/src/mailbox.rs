@@ -188,6 +188,11 @@ impl Mailbox {
         self.state.lock().held = false;
     }
 
+    /// What calls are answered with, where it takes none.
+    pub(crate) fn refusal(&self) -> Option<Fault> {
+        self.state.lock().closed.clone()
+    }
+
     pub(crate) fn is_held(&self) -> bool {
         self.state.lock().held
     }

@@ -72,17 +72,17 @@ impl Standings {
     }
 
     pub(crate) fn start_failed(&self, name: &str, error: &StartError) {
-        self.ended_with(name, "start_failed", |_| error.to_string());
+        self.ended_with(name, None, |_| error.to_string());
     }
 
     pub(crate) fn ended(&self, name: &str, cause: Cause) {
-        let (word, detail) = match cause {
-            Cause::Told => ("told", "told to stop"),
-            Cause::GaveUp => ("gave_up", "gave up"),
-            Cause::AutoShutdown => ("auto_shutdown", "its significant children ended"),
-            Cause::Killed => ("killed", "killed"),
+        let detail = match cause {
+            Cause::Told => "told to stop",
+            Cause::GaveUp => "gave up",
+            Cause::AutoShutdown => "its significant children ended",
+            Cause::Killed => "killed",
         };
-        self.ended_with(name, word, |last_failure| match last_failure {
+        self.ended_with(name, Some(cause), |last_failure| match last_failure {
             Some(failure) if cause == Cause::GaveUp => format!("{detail} after {failure}"),
             _ => detail.to_owned(),
         });
@@ -92,14 +92,14 @@ impl Standings {
     pub(crate) fn ended_well(&self, name: &str) -> bool {
         let standing = self.of(name);
         let last = standing.exits.front();
-        last.is_some_and(|exit| matches!(exit.cause, "told" | "auto_shutdown"))
+        last.is_some_and(|exit| matches!(exit.cause, Some(Cause::Told | Cause::AutoShutdown)))
     }
 
     /// What comes next is its own supervisor's to say.
     fn ended_with(
         &self,
         name: &str,
-        cause: &'static str,
+        cause: Option<Cause>,
         detail: impl FnOnce(Option<String>) -> String,
     ) {
         self.change(name, |standing| {

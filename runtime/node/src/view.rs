@@ -6,7 +6,7 @@ use serde_json::Value;
 use synapse_core::exit::ExitReason;
 use synapse_core::fault::{FaultCode, Origin};
 use synapse_core::spec::{AgentSpec, OnExhausted, StartOrder, Strategy};
-use synapse_core::supervisor::WhyDown;
+use synapse_core::supervisor::{Cause, WhyDown};
 
 /// Where an agent's incarnation stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -181,8 +181,8 @@ pub struct SupervisorView {
 pub struct SupervisorExit {
     /// When, RFC 3339 in UTC.
     pub at: String,
-    /// `told`, `gave_up`, `auto_shutdown`, `killed` or `start_failed`.
-    pub cause: &'static str,
+    /// What ended it; `None`: it could not start.
+    pub cause: Option<Cause>,
     /// The same in words, with the failure behind it.
     pub detail: String,
 }

@@ -8,14 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use synapse_core::fault::report_chain;
 use synapse_process::{Birth, Child, Command, Spawner, Zygote, ZygoteError};
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::Receiver;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
-
-use crate::agent::evidence::report_chain;
 
 /// How long a zygote may take to warm up: seconds on a slow machine with cold disks.
 const WARM_UP_TIMEOUT: Duration = Duration::from_secs(60);

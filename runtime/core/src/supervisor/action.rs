@@ -18,6 +18,19 @@ pub enum Cause {
     Killed,
 }
 
+impl Cause {
+    /// The word for it, as in the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Told => "told",
+            Self::GaveUp => "gave_up",
+            Self::AutoShutdown => "auto_shutdown",
+            Self::Killed => "killed",
+        }
+    }
+}
+
 /// Why a child that ended is not started again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum WhyDown {

@@ -4,12 +4,12 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use ractor::ActorRef;
+use synapse_core::fault::report_chain;
 use synapse_process::Child;
 use synapse_wire::Greeting;
 use tokio::sync::oneshot;
 
 use crate::agent::Agent;
-use crate::agent::evidence::report_chain;
 use crate::agent::process::Message;
 use crate::node::Node;
 

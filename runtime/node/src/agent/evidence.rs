@@ -42,7 +42,7 @@ pub(super) async fn answer_runs(
 fn fault_of(agent: &Agent, exit: &ExitView) -> Fault {
     // One that ends by itself with code 0 has not answered either.
     if matches!(exit.reason, ExitReason::Shutdown(_)) {
-        return agent.stopped();
+        return agent.told_to_stop();
     }
     let message = format!(
         "{} #{} {} during the call",
@@ -75,16 +75,4 @@ pub(crate) fn people(span: Duration) -> String {
         120_000..7_200_000 => format!("{} min", ms / 60_000),
         _ => format!("{} h", ms / 3_600_000),
     }
-}
-
-/// An error with its causes, in one line.
-pub(crate) fn report_chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

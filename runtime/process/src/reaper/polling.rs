@@ -126,6 +126,8 @@ impl Reaper {
         let parent = pidfd_open(middle, PidfdFlags::empty())?;
         let middle = u64::from(middle.as_raw_pid().unsigned_abs());
         let (done, is_done) = oneshot::channel();
+        // Until it is known, it would look like what a zygote has left behind.
+        let _forking = self.forking();
         let mut known = self.0.known();
         self.0.poll(middle, &parent)?;
         known.insert(child.0, (Some(child.1), Known::Child(Arc::clone(life))));
