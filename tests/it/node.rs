@@ -47,6 +47,21 @@ fn sigterm_and_sigint_stop_the_node_in_order() {
 }
 
 #[test]
+fn a_run_that_the_end_of_the_node_cuts_off_is_told_so() {
+    let hasty = TREE.replace("\"plain:hold\"", "\"plain:hold\"\nshutdown = \"100ms\"");
+    let world = World::up(&hasty);
+    let call = world.spawn(&["call", "hold", "one", "--json"]);
+    world.wait_for_file("one.begun");
+    world.run(&["down"]).exits(0);
+    let error = call.outcome().exits(1).json()["error"].clone();
+    assert_eq!(error["code"], "agent_stopped", "{error}");
+    assert_eq!(
+        error["message"], "hold is stopped: its node is stopping",
+        "and not that `start` brings it back"
+    );
+}
+
+#[test]
 fn a_signal_to_the_whole_process_group_is_one_signal() {
     for signal in [Signal::TERM, Signal::INT] {
         let world = World::new(TREE);

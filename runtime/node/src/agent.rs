@@ -7,6 +7,7 @@ pub(crate) mod stderr;
 
 mod birth;
 mod dotenv;
+mod living;
 mod replica;
 
 use std::collections::VecDeque;

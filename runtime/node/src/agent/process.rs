@@ -4,7 +4,6 @@
 //! itself: it ends, and its supervisor decides. Calls do not pass through it (decision 0003).
 
 use std::convert::Infallible;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,18 +14,18 @@ use synapse_core::incarnation::{Action, Event, Incarnation, Phase, Status};
 use synapse_core::spec::Shutdown;
 use synapse_core::supervisor::StartError;
 use synapse_core::time::{Millis, Time};
-use synapse_process::{Child, Exit, ExitStatus, ProcessGroup, Signal};
+use synapse_process::{Child, Exit, ExitStatus};
 use synapse_wire::Greeting;
-use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::sync::oneshot;
-use tokio::task::{AbortHandle, JoinHandle};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep_until};
 
-use crate::agent::evidence::{LAST_WORDS, answer_runs, asked_for, level, people};
-use crate::agent::{Agent, birth, millis, stderr};
+use crate::agent::evidence::{asked_for, level, people};
+use crate::agent::living::Living;
+use crate::agent::{Agent, birth, millis};
 use crate::clock::timestamp;
 use crate::events::Happening;
-use crate::link::{Death, Link, LinkCommand, LinkEvent, LinkPort};
+use crate::link::{LinkCommand, LinkEvent};
 use crate::node::Node;
 use crate::supervisor::{ChildEvents, ChildHandle};
 use crate::view::{AgentState, EventKind, ExitView, LogStream};
@@ -82,7 +81,7 @@ pub(crate) struct State {
     /// Timers are told by number: an older one that rings has no effect.
     timer: u64,
     alarm: Option<Alarm>,
-    process: Option<Process>,
+    process: Option<Living>,
     /// While the process is being made; dropped where it is no longer wanted.
     birth: Option<oneshot::Sender<Infallible>>,
     traceback: Option<String>,
@@ -97,41 +96,6 @@ struct Alarm(AbortHandle);
 impl Drop for Alarm {
     fn drop(&mut self) {
         self.0.abort();
-    }
-}
-
-/// The living process. Dropping it kills its group.
-#[derive(Debug)]
-struct Process {
-    pid: u32,
-    group: Arc<ProcessGroup>,
-    port: LinkOwner,
-    link: JoinHandle<Vec<String>>,
-    /// Until the process is reaped.
-    stderr: Option<Capture>,
-    peak_resident_bytes: Option<u64>,
-}
-
-/// The task that reads stderr, and what tells it that the process is dead.
-#[derive(Debug)]
-struct Capture {
-    task: JoinHandle<()>,
-    died: oneshot::Sender<()>,
-}
-
-/// Ends the link when the actor goes, however it goes: a link without an actor would hold its calls
-/// for ever and take more.
-#[derive(Debug)]
-struct LinkOwner {
-    port: Arc<LinkPort>,
-    agent: Arc<Agent>,
-}
-
-impl Drop for LinkOwner {
-    fn drop(&mut self) {
-        let fault = self.agent.lost();
-        // Not heard where it was told in order before.
-        self.port.send(LinkCommand::Died(Box::new(Death { fault })));
     }
 }
 
@@ -230,7 +194,9 @@ impl Actor for AgentProcess {
             Message::Stop(rule) => Event::Stop(rule),
             Message::Kill => Event::Kill,
             Message::Exited(exit) => {
-                state.read_last_words(&myself, exit);
+                if let Some(process) = &mut state.process {
+                    process.read_last_words(&myself, &exit);
+                }
                 return Ok(());
             }
             Message::Drained(status) => state.drained(status),
@@ -256,58 +222,18 @@ impl State {
         spawned: Result<(Child, Greeting), String>,
     ) -> Event {
         let connected = spawned.and_then(|(child, greeting)| {
-            self.connect(myself, child, greeting)
+            Living::new(&self.agent, self.incarnation, myself, child, greeting)
                 .map_err(|error| format!("its pipes cannot be used: {error}"))
         });
         match connected {
-            Ok(()) => Event::Spawned,
+            Ok(process) => {
+                self.agent
+                    .spawned(self.replica, process.pid(), process.group(), process.port());
+                self.process = Some(process);
+                Event::Spawned
+            }
             Err(why) => Event::SpawnFailed(why),
         }
-    }
-
-    /// Puts the tasks in place that read and write the child's pipes and wait for its end.
-    fn connect(
-        &mut self,
-        myself: &ActorRef<Message>,
-        child: Child,
-        greeting: Greeting,
-    ) -> std::io::Result<()> {
-        let Child {
-            pid,
-            stdin,
-            stdout,
-            stderr,
-            mut exit,
-            group,
-        } = child;
-        let (stdin, stdout) = pipes(stdin, stdout)?;
-        let agent = Arc::clone(&self.agent);
-        let link = Link::new(agent, self.incarnation, myself.clone(), greeting);
-        let (died, death) = oneshot::channel();
-        let agent = Arc::clone(&self.agent);
-        let group = Arc::new(group);
-        self.agent.spawned(self.replica, pid, &group, &link.port);
-        self.process = Some(Process {
-            pid,
-            group,
-            port: LinkOwner {
-                port: Arc::clone(&link.port),
-                agent: Arc::clone(&agent),
-            },
-            link: tokio::spawn(link.serve(stdin, stdout)),
-            stderr: Some(Capture {
-                task: tokio::spawn(stderr::capture(agent, self.incarnation, stderr, death)),
-                died,
-            }),
-            peak_resident_bytes: None,
-        });
-        let actor = myself.clone();
-        tokio::spawn(async move {
-            let exit = exit.wait().await;
-            // Where the actor is gone, nobody needs to know.
-            drop(actor.cast(Message::Exited(exit)));
-        });
-        Ok(())
     }
 
     fn link_event(&mut self, event: LinkEvent) -> Event {
@@ -324,34 +250,6 @@ impl State {
             }
             LinkEvent::Unresponsive(what) => Event::Unresponsive(what),
         }
-    }
-
-    /// The process may have said why it ended, and that may still be in its pipes.
-    fn read_last_words(&mut self, myself: &ActorRef<Message>, exit: Exit) {
-        let Some(process) = &mut self.process else {
-            return;
-        };
-        process.peak_resident_bytes = exit.peak_resident_bytes;
-        let (read, is_read) = oneshot::channel();
-        process.port.port.send(LinkCommand::Reaped(read));
-        let capture = process.stderr.take();
-        let (agent, actor) = (Arc::clone(&self.agent), myself.clone());
-        tokio::spawn(async move {
-            let pipes = async {
-                // It is dropped, not sent.
-                is_read.await.ok();
-                if let Some(Capture { task, died }) = capture {
-                    // The task may have ended by itself, at the end of file.
-                    died.send(()).ok();
-                    task.await.ok();
-                }
-            };
-            if timeout(LAST_WORDS, pipes).await.is_err() {
-                tracing::warn!(agent = %agent.name, "the pipes of a dead process are still being read");
-            }
-            // Where the actor is gone, nobody needs to know.
-            drop(actor.cast(Message::Drained(exit.status)));
-        });
     }
 
     fn drained(&mut self, status: ExitStatus) -> Event {
@@ -399,24 +297,22 @@ impl State {
 
     fn tell_link(&self, command: LinkCommand) {
         if let Some(process) = &self.process {
-            process.port.port.send(command);
+            process.tell(command);
         }
     }
 
     fn terminate(&self) {
         self.set_state(AgentState::Stopping);
         self.tell_link(LinkCommand::CloseInput);
-        if let Some(process) = &self.process
-            && let Err(error) = process.group.signal(Signal::TERMINATE)
-        {
-            tracing::debug!(agent = %self.agent.name, %error, "SIGTERM not sent");
+        if let Some(process) = &self.process {
+            process.terminate();
         }
     }
 
     fn kill(&self) {
         self.set_state(AgentState::Stopping);
         if let Some(process) = &self.process {
-            process.group.kill();
+            process.kill();
         }
     }
 
@@ -440,14 +336,11 @@ impl State {
             at: timestamp(),
             replica: self.replica,
             incarnation: self.incarnation,
-            pid: self.process.as_ref().map(|process| process.pid),
+            pid: self.process.as_ref().map(Living::pid),
             uptime: self.began.elapsed(),
             stderr_tail: Vec::new(),
             traceback: self.traceback.take(),
-            peak_resident_bytes: self
-                .process
-                .as_ref()
-                .and_then(|one| one.peak_resident_bytes),
+            peak_resident_bytes: self.process.as_ref().and_then(Living::peak_resident_bytes),
             runs_in_flight: Vec::new(),
             reason,
         };
@@ -457,13 +350,7 @@ impl State {
         tokio::spawn(async move {
             let exit = match process {
                 None => exit,
-                // The guard of its group lives until its runs are answered.
-                Some(Process {
-                    port,
-                    link,
-                    group: _group,
-                    ..
-                }) => answer_runs(&agent, &port.port, link, exit).await,
+                Some(process) => process.answer_runs(&agent, exit).await,
             };
             drop(actor.cast(Message::Ended(Box::new(exit))));
         });
@@ -520,11 +407,4 @@ impl State {
     fn line(&self, what: &str) -> String {
         format!("{} #{} {what}", self.agent.name, self.incarnation)
     }
-}
-
-fn pipes(stdin: OwnedFd, stdout: OwnedFd) -> std::io::Result<(Sender, Receiver)> {
-    Ok((
-        Sender::from_owned_fd(stdin)?,
-        Receiver::from_owned_fd(stdout)?,
-    ))
 }

@@ -12,8 +12,8 @@ use tokio::time::Instant;
 use crate::call::Call;
 use crate::clock::timestamp;
 use crate::handle::{RunEvent, RunId, RunOutcome};
-use crate::link::Link;
 use crate::link::runs::Running;
+use crate::link::{CancelReason, Link};
 use crate::logs::cut;
 use crate::session::Segment;
 use crate::view::{FailedRunView, LogStream};
@@ -81,7 +81,13 @@ impl Link {
             // Cancelled or refused ahead of its turn: the conversation is as it was.
             drop(running.call.take_lease());
         }
-        let fault = fault_of(frame);
+        let fault = match (fault_of(frame), running.cancelled) {
+            // It was no caller's wish.
+            (fault, Some(CancelReason::Shutdown)) if fault.code == FaultCode::Cancelled => {
+                self.agent.told_to_stop()
+            }
+            (fault, _) => fault,
+        };
         self.note_failure(running.call.id, &fault, traceback);
         self.agent.finish(&running.call, Err(fault));
     }

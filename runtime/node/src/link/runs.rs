@@ -19,8 +19,8 @@ pub(super) struct Running {
     pub(super) serial: u64,
     /// Whether the process may have begun with it.
     pub(super) started: bool,
-    /// Told to end before it began.
-    cancelled_ahead: bool,
+    /// Why it was first told to end.
+    pub(super) cancelled: Option<CancelReason>,
     /// Until when cancelled code may go on.
     pub(super) grace_until: Option<Instant>,
 }
@@ -87,7 +87,7 @@ impl Link {
         let running = Running {
             serial: self.serial,
             started: !prefetched,
-            cancelled_ahead: false,
+            cancelled: None,
             grace_until: None,
             call,
         };
@@ -107,7 +107,7 @@ impl Link {
         };
         running.started = true;
         running.call.begin(self.incarnation);
-        if running.cancelled_ahead {
+        if running.cancelled.is_some() {
             running.grace_until = Some(Instant::now() + self.agent.spec.cancel_grace.into());
             self.cancelled += 1;
         }
@@ -117,10 +117,9 @@ impl Link {
         let Some(running) = self.runs.get_mut(&run) else {
             return;
         };
-        if !running.started {
-            // It waits behind other code, which is no reason to end that.
-            running.cancelled_ahead = true;
-        } else if running.grace_until.is_none() {
+        running.cancelled.get_or_insert(reason);
+        // One that waits behind other code is no reason to end that.
+        if running.started && running.grace_until.is_none() {
             let grace = self.agent.spec.cancel_grace.into();
             running.grace_until = Some(Instant::now() + grace);
             self.cancelled += 1;

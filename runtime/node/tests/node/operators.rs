@@ -110,7 +110,7 @@ async fn a_stop_whose_asker_left_is_told_all_the_same() -> Outcome {
     world.until_state("echo", AgentState::Draining).await?;
     asker.abort();
     world.until_state("echo", AgentState::Stopped).await?;
-    same(&code(&outcome(&mut run).await?), &"cancelled")?;
+    same(&code(&outcome(&mut run).await?), &"agent_stopped")?;
     world.stop().await
 }
 

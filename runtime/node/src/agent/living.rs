@@ -1,0 +1,167 @@
+//! A process that lives, and the tasks around it: they read and write its pipes and wait for its end.
+//! It decides nothing about its life.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use ractor::ActorRef;
+use synapse_process::{Child, Exit, ProcessGroup, Signal};
+use synapse_wire::Greeting;
+use tokio::net::unix::pipe::{Receiver, Sender};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::agent::evidence::{LAST_WORDS, answer_runs};
+use crate::agent::process::Message;
+use crate::agent::{Agent, stderr};
+use crate::link::{Death, Link, LinkCommand, LinkPort};
+use crate::view::ExitView;
+
+/// The living process. Dropping it kills its group.
+#[derive(Debug)]
+pub(super) struct Living {
+    pid: u32,
+    group: Arc<ProcessGroup>,
+    port: LinkOwner,
+    link: JoinHandle<Vec<String>>,
+    /// Until the process is reaped.
+    stderr: Option<Capture>,
+    peak_resident_bytes: Option<u64>,
+}
+
+/// The task that reads stderr, and what tells it that the process is dead.
+#[derive(Debug)]
+struct Capture {
+    task: JoinHandle<()>,
+    died: oneshot::Sender<()>,
+}
+
+/// Ends the link when the actor goes, however it goes: a link without an actor would hold its calls
+/// for ever and take more.
+#[derive(Debug)]
+struct LinkOwner {
+    port: Arc<LinkPort>,
+    agent: Arc<Agent>,
+}
+
+impl Drop for LinkOwner {
+    fn drop(&mut self) {
+        let fault = self.agent.lost();
+        // Not heard where it was told in order before.
+        self.port.send(LinkCommand::Died(Box::new(Death { fault })));
+    }
+}
+
+impl Living {
+    /// Puts the tasks in place that read and write the child's pipes and wait for its end.
+    pub(super) fn new(
+        agent: &Arc<Agent>,
+        incarnation: u64,
+        actor: &ActorRef<Message>,
+        child: Child,
+        greeting: Greeting,
+    ) -> std::io::Result<Self> {
+        let Child {
+            pid,
+            stdin,
+            stdout,
+            stderr,
+            mut exit,
+            group,
+        } = child;
+        let (stdin, stdout) = pipes(stdin, stdout)?;
+        let link = Link::new(Arc::clone(agent), incarnation, actor.clone(), greeting);
+        let port = LinkOwner {
+            port: Arc::clone(&link.port),
+            agent: Arc::clone(agent),
+        };
+        let (died, death) = oneshot::channel();
+        let capture = stderr::capture(Arc::clone(agent), incarnation, stderr, death);
+        let actor = actor.clone();
+        tokio::spawn(async move {
+            let exit = exit.wait().await;
+            // Where the actor is gone, nobody needs to know.
+            drop(actor.cast(Message::Exited(exit)));
+        });
+        Ok(Self {
+            pid,
+            group: Arc::new(group),
+            port,
+            link: tokio::spawn(link.serve(stdin, stdout)),
+            stderr: Some(Capture {
+                task: tokio::spawn(capture),
+                died,
+            }),
+            peak_resident_bytes: None,
+        })
+    }
+
+    pub(super) const fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    pub(super) const fn group(&self) -> &Arc<ProcessGroup> {
+        &self.group
+    }
+
+    pub(super) const fn port(&self) -> &Arc<LinkPort> {
+        &self.port.port
+    }
+
+    /// Known when it was waited for.
+    pub(super) const fn peak_resident_bytes(&self) -> Option<u64> {
+        self.peak_resident_bytes
+    }
+
+    pub(super) fn tell(&self, command: LinkCommand) {
+        self.port.port.send(command);
+    }
+
+    pub(super) fn terminate(&self) {
+        if let Err(error) = self.group.signal(Signal::TERMINATE) {
+            tracing::debug!(agent = %self.port.agent.name, %error, "SIGTERM not sent");
+        }
+    }
+
+    pub(super) fn kill(&self) {
+        self.group.kill();
+    }
+
+    /// The process may have said why it ended, and that may still be in its pipes.
+    pub(super) fn read_last_words(&mut self, actor: &ActorRef<Message>, exit: &Exit) {
+        self.peak_resident_bytes = exit.peak_resident_bytes;
+        let (read, is_read) = oneshot::channel();
+        self.tell(LinkCommand::Reaped(read));
+        let capture = self.stderr.take();
+        let (agent, actor, status) = (Arc::clone(&self.port.agent), actor.clone(), exit.status);
+        tokio::spawn(async move {
+            let pipes = async {
+                // It is dropped, not sent.
+                is_read.await.ok();
+                if let Some(Capture { task, died }) = capture {
+                    // The task may have ended by itself, at the end of file.
+                    died.send(()).ok();
+                    task.await.ok();
+                }
+            };
+            if timeout(LAST_WORDS, pipes).await.is_err() {
+                tracing::warn!(agent = %agent.name, "the pipes of a dead process are still being read");
+            }
+            // Where the actor is gone, nobody needs to know.
+            drop(actor.cast(Message::Drained(status)));
+        });
+    }
+
+    /// The guard of its group lives until its runs are answered.
+    pub(super) async fn answer_runs(self, agent: &Agent, exit: ExitView) -> ExitView {
+        answer_runs(agent, &self.port.port, self.link, exit).await
+    }
+}
+
+fn pipes(stdin: OwnedFd, stdout: OwnedFd) -> std::io::Result<(Sender, Receiver)> {
+    Ok((
+        Sender::from_owned_fd(stdin)?,
+        Receiver::from_owned_fd(stdout)?,
+    ))
+}
