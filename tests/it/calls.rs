@@ -315,6 +315,27 @@ fn a_deadline_in_the_run_exits_with_124() {
 }
 
 #[test]
+fn a_run_has_a_time_of_its_own_that_the_queue_takes_nothing_of() {
+    let tree = "[supervisor.root]\nchildren = [\"hold\"]\n\
+                [agent.hold]\nentry = \"plain:hold\"\nrun_timeout = \"2s\"\n";
+    let world = World::up(tree);
+    let first = world.spawn(&["call", "--json", "hold", "first"]);
+    world.wait_for_file("first.begun");
+    // It waits for as long as the first one runs, and then has its own two seconds.
+    let second = world.spawn(&["call", "hold", "second"]);
+    let ended = first.outcome().exits(124).json_lines();
+    let error = &ended.last().unwrap()["error"];
+    assert_eq!(error["code"], "deadline_exceeded", "{error}");
+    assert_eq!(error["details"]["limit"], "run_timeout", "{error}");
+    assert_eq!(error["details"]["timeout_ms"], 2000, "{error}");
+    world.wait_for_file("first.cancelled");
+    world.wait_for_file("second.begun");
+    world.write("second.release", "");
+    assert_eq!(second.outcome().text(), "held second");
+    assert_eq!(world.agent("hold")["incarnation"], 1);
+}
+
+#[test]
 fn a_full_mailbox_exits_with_75() {
     let world = World::up(PLAIN);
     let first = world.spawn(&["call", "full", "first"]);

@@ -71,6 +71,8 @@ pub struct AgentSummary {
     pub start_timeout_ms: u64,
     /// The longest that a call may take, queue and run together.
     pub call_timeout_ms: u64,
+    /// The longest that a run may take from its start; null where `call_timeout` alone ends it.
+    pub run_timeout_ms: Option<u64>,
     /// How long cancelled code may go on before it costs the process its life.
     pub cancel_grace_ms: u64,
 }

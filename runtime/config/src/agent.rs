@@ -104,6 +104,7 @@ pub(crate) fn spec(
         backoff: raw.backoff.value().map(backoff::resolve),
         start_timeout: raw.start_timeout.or(Duration(START_TIMEOUT)).0,
         call_timeout: raw.call_timeout.or(Duration(CALL_TIMEOUT)).0,
+        run_timeout: raw.run_timeout.value().map(|span| span.0),
         cancel_grace: raw.cancel_grace.or(Duration(CANCEL_GRACE)).0,
     }
 }
@@ -135,6 +136,7 @@ fn check(
     }
     one_at_a_time(raw, path, problems);
     passed_and_set(raw, path, problems);
+    timeouts(raw, path, problems);
     without_code(raw, path, problems);
 }
 
@@ -201,6 +203,26 @@ fn one_at_a_time(raw: &RawAgent, path: &str, problems: &mut Problems) {
                 ),
         );
     }
+}
+
+/// A run is part of its call.
+fn timeouts(raw: &RawAgent, path: &str, problems: &mut Problems) {
+    let Some(run) = raw.run_timeout.given() else {
+        return;
+    };
+    if run.value.0 < raw.call_timeout.or(Duration(CALL_TIMEOUT)).0 {
+        return;
+    }
+    let key = format!("{path}.run_timeout");
+    let message = format!("`{key}` has no effect: it is not shorter than `call_timeout`");
+    let problem = Problem::warning(key, message).at(run.span.clone(), "");
+    problems.push(match raw.call_timeout.given() {
+        Some(call) => problem.at(
+            call.span.clone(),
+            "the longest time of a call, its run included",
+        ),
+        None => problem.help("`call_timeout` is \"10m\" by default"),
+    });
 }
 
 fn passed_and_set(raw: &RawAgent, path: &str, problems: &mut Problems) {

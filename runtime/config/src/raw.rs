@@ -232,6 +232,8 @@ table! {
         start_timeout: Duration<1>, "\"60s\"", "\"10s\"";
         /// The longest time of a call, waiting included; a caller may only shorten it.
         call_timeout: Duration<1>, "\"10m\"", "\"30s\"";
+        /// The longest time of a run, counted from its start: time in the queue is none of it.
+        run_timeout: Duration<1>, "none: `call_timeout` alone", "\"30s\"";
         /// How long cancelled code may go on before its process is killed.
         cancel_grace: Duration<0>, "\"10s\"", "\"2s\"";
     }

@@ -205,6 +205,7 @@ fn summary(spec: &AgentSpec) -> api::AgentSummary {
         when_full: when_full(spec.mailbox.when_full).to_owned(),
         start_timeout_ms: spec.start_timeout.0,
         call_timeout_ms: spec.call_timeout.0,
+        run_timeout_ms: spec.run_timeout.map(|span| span.0),
         cancel_grace_ms: spec.cancel_grace.0,
     }
 }

@@ -27,7 +27,7 @@ use tokio::time::Instant;
 use crate::agent::evidence::people;
 use crate::agent::replica::Replica;
 use crate::call::{Abandoned, Call};
-use crate::deadlines::Deadlines;
+use crate::deadlines::{Deadlines, Limit};
 use crate::handle::{RunId, RunOutcome};
 use crate::link::{CancelReason, LinkPort};
 use crate::logs::LogBook;
@@ -89,7 +89,11 @@ impl Agent {
 
     /// Ends a call from outside: its caller left or cancelled, or its deadline passed.
     pub(crate) fn abandon(&self, call: &Arc<Call>, reason: CancelReason) {
-        match call.abandon(|| self.fault_of(call, reason)) {
+        self.abandon_with(call, reason, || self.fault_of(call, reason));
+    }
+
+    fn abandon_with(&self, call: &Arc<Call>, reason: CancelReason, fault: impl FnOnce() -> Fault) {
+        match call.abandon(fault) {
             Abandoned::Finished => return,
             Abandoned::Queued => {
                 self.mailbox.forget(call);
@@ -106,14 +110,27 @@ impl Agent {
             CancelReason::DeadlineExceeded => {
                 let waited = call.deadline.saturating_duration_since(call.arrived);
                 let message = format!("{} did not answer within {}", self.name, people(waited));
+                let own = waited < Duration::from(self.spec.call_timeout);
+                let limit = if own { "timeout" } else { "call_timeout" };
                 Fault::new(FaultCode::DeadlineExceeded, message)
-                    .with_details(json!({ "timeout_ms": millis(waited) }))
+                    .with_details(json!({ "timeout_ms": millis(waited), "limit": limit }))
             }
             CancelReason::Cancelled | CancelReason::CallerGone => {
                 Fault::new(FaultCode::Cancelled, "the call was cancelled")
             }
             CancelReason::Shutdown => self.told_to_stop(),
         }
+    }
+
+    fn ran_too_long(&self) -> Fault {
+        let limit = self.spec.run_timeout.unwrap_or_default();
+        let message = format!(
+            "{} ran for {}, which is its run_timeout",
+            self.name,
+            people(limit.into())
+        );
+        Fault::new(FaultCode::DeadlineExceeded, message)
+            .with_details(json!({ "timeout_ms": limit.0, "limit": "run_timeout" }))
     }
 
     /// Answers every call that waits, and every new one, with this fault.
@@ -130,6 +147,9 @@ impl Agent {
 
     /// Calls that an incarnation had not begun with wait again, at the head.
     pub(crate) fn give_back(&self, calls: Vec<Arc<Call>>) {
+        for call in &calls {
+            self.deadlines.lift_run_limit(call);
+        }
         let given_back = self.mailbox.give_back(&calls);
         for call in calls {
             if let Err(fault) = &given_back {
@@ -230,8 +250,12 @@ impl Agent {
     /// Watches the deadlines of this agent's calls; runs as long as the node.
     pub(crate) async fn keep_deadlines(self: Arc<Self>) {
         loop {
-            let call = self.deadlines.next().await;
-            self.abandon(&call, CancelReason::DeadlineExceeded);
+            let (call, limit) = self.deadlines.next().await;
+            let reason = CancelReason::DeadlineExceeded;
+            match limit {
+                Limit::Call => self.abandon(&call, reason),
+                Limit::Run => self.abandon_with(&call, reason, || self.ran_too_long()),
+            }
         }
     }
 

@@ -276,3 +276,33 @@ fn what_a_supervisor_says_to_the_root_is_a_warning() {
         "#]],
     );
 }
+
+#[test]
+fn a_run_that_may_take_as_long_as_its_call_is_a_warning() {
+    check_agent(
+        "entry = \"m:a\"\ncall_timeout = \"30s\"\nrun_timeout = \"1m\"",
+        &expect![[r#"
+            warning: `agent.one.run_timeout` has no effect: it is not shorter than `call_timeout`
+             --> supervision.toml:6:15
+              |
+            5 | call_timeout = "30s"
+              |                ----- the longest time of a call, its run included
+            6 | run_timeout = "1m"
+              |               ^^^^
+
+        "#]],
+    );
+    check_agent(
+        "entry = \"m:a\"\nrun_timeout = \"10m\"",
+        &expect![[r#"
+            warning: `agent.one.run_timeout` has no effect: it is not shorter than `call_timeout`
+             --> supervision.toml:5:15
+              |
+            5 | run_timeout = "10m"
+              |               ^^^^^
+              |
+              = help: `call_timeout` is "10m" by default
+
+        "#]],
+    );
+}

@@ -159,7 +159,9 @@ impl Page {
         );
         let call = setting_ms(spec.call_timeout_ms);
         let start = setting_ms(spec.start_timeout_ms);
-        self.pair("timeouts", &format!("call {call}, start {start}"));
+        let run = spec.run_timeout_ms.map(setting_ms);
+        let run = run.map_or_else(String::new, |run| format!(", run {run}"));
+        self.pair("timeouts", &format!("call {call}{run}, start {start}"));
     }
 
     fn exits(&mut self, exits: &[LastExit]) {

@@ -292,6 +292,7 @@ fn inspect_shows_everything_with_the_evidence_of_the_last_crash() {
         when_full: "reject".into(),
         start_timeout_ms: 30_000,
         call_timeout_ms: 600_000,
+        run_timeout_ms: None,
         cancel_grace_ms: 10_000,
     };
     let traceback = "Traceback (most recent call last):\n  File \"a.py\", line 1\nKeyError: 'x'";

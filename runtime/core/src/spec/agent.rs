@@ -183,6 +183,9 @@ pub struct AgentSpec {
     pub start_timeout: Millis,
     /// The longest a call may take, queue and run; a caller may only shorten it. 10 min by default.
     pub call_timeout: Millis,
+    /// The longest a run may take from its start; `None` leaves it to `call_timeout`.
+    #[serde(default)]
+    pub run_timeout: Option<Millis>,
     /// How long cancelled code may go on before it costs the process its life. 10 s by default.
     pub cancel_grace: Millis,
 }

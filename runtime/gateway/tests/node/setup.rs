@@ -117,6 +117,7 @@ fn agent(name: Name) -> AgentSpec {
         backoff: None,
         start_timeout: Millis::from_secs(30),
         call_timeout: Millis::from_secs(60),
+        run_timeout: None,
         cancel_grace: Millis::from_secs(10),
     }
 }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use synapse_wire::CallFrame;
-use tokio::time::Instant;
+use tokio::time::{Duration, Instant};
 
 use crate::agent::millis;
 use crate::call::Call;
@@ -62,7 +62,7 @@ impl Link {
             .usage_limits
             .as_ref()
             .and_then(crate::agent::launch::usage_limits);
-        let left = call.deadline.saturating_duration_since(Instant::now());
+        let left = self.time_left(&call, prefetched);
         let frame = CallFrame {
             prefetched,
             deadline_ms: Some(millis(left)),
@@ -81,7 +81,7 @@ impl Link {
             return false;
         }
         if !prefetched {
-            call.begin(self.incarnation);
+            self.begin(&call);
         }
         self.serial += 1;
         let running = Running {
@@ -106,10 +106,28 @@ impl Link {
             return;
         };
         running.started = true;
-        running.call.begin(self.incarnation);
+        let call = Arc::clone(&running.call);
         if running.cancelled.is_some() {
             running.grace_until = Some(Instant::now() + self.agent.spec.cancel_grace.into());
             self.cancelled += 1;
+        }
+        self.begin(&call);
+    }
+
+    /// From here on the run's own time passes.
+    fn begin(&self, call: &Arc<Call>) {
+        call.begin(self.incarnation);
+        if let Some(within) = self.agent.spec.run_timeout {
+            self.agent.deadlines.limit_run(call, within.into());
+        }
+    }
+
+    /// What the process is told. The time of a prefetched run begins later.
+    fn time_left(&self, call: &Call, prefetched: bool) -> Duration {
+        let left = call.deadline.saturating_duration_since(Instant::now());
+        match self.agent.spec.run_timeout {
+            Some(within) if !prefetched => left.min(within.into()),
+            _ => left,
         }
     }
 

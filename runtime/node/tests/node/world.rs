@@ -274,6 +274,7 @@ pub(crate) fn agent(of: &str, change: impl FnOnce(&mut AgentSpec)) -> AgentSpec 
         backoff: None,
         start_timeout: Millis::from_secs(30),
         call_timeout: Millis::from_secs(60),
+        run_timeout: None,
         cancel_grace: Millis::from_secs(10),
     };
     change(&mut spec);

@@ -95,6 +95,7 @@ fn agent(text: &str, replicas: usize) -> AgentSpec {
         backoff: None,
         start_timeout: Millis(1000),
         call_timeout: Millis(1000),
+        run_timeout: None,
         cancel_grace: Millis(1000),
     }
 }
