@@ -16,7 +16,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from wire import DEADLINE_S, SOURCE
+from synapse_agent.decoder import Decoder
+from synapse_agent.direction import FROM_AGENT
+from synapse_agent.frame import Ready, Result
+from wire import DEADLINE_S, SOURCE, call, welcome
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="zygotes need Linux")
 
@@ -138,6 +141,22 @@ def hello_of(child: Child) -> bytes:
     return os.read(child.stdout, 4096)
 
 
+def ask(child: Child, entry: str) -> Any:
+    """What a child answers that is an agent of this entry."""
+    decoder = Decoder(FROM_AGENT)
+
+    def expect(kind: type[Any]) -> Any:
+        while True:
+            for frame in decoder.feed(os.read(child.stdout, 4096)):
+                if isinstance(frame, kind):
+                    return frame
+
+    os.write(child.stdin, welcome(entry))
+    expect(Ready)
+    os.write(child.stdin, call(1, "x"))
+    return expect(Result).output
+
+
 def test_a_child_falls_to_the_runtime_and_speaks(start: Start) -> None:
     zygote = start()
     assert zygote.report == ["ready"]
@@ -237,6 +256,16 @@ def test_what_a_preload_prints_is_printed_once(start: Start, tmp_path: Path) -> 
     assert zygote.process.stderr is not None
     assert zygote.process.stderr.read() == b"from the preload\n"
     zygote.report = ["killed"]
+
+
+def test_openssl_draws_other_bytes_in_each_child(start: Start, tmp_path: Path) -> None:
+    # It has drawn before the fork: its generator sees by itself that the process is another.
+    code = "import ssl\nssl.RAND_bytes(8)\ndef draw(x):\n    return ssl.RAND_bytes(16).hex()\n"
+    (tmp_path / "draws.py").write_text(code)
+    zygote = start("plain\ndraws")
+    path = f"{SOURCE}:{tmp_path}"
+    drawn = {ask(zygote.bear(PYTHONPATH=path), "draws:draw") for _ in range(3)}
+    assert len(drawn) == 3
 
 
 def test_what_fails_to_be_preloaded_is_told_by_name(start: Start, tmp_path: Path) -> None:

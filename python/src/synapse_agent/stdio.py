@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 import sys
+from io import TextIOWrapper
 from typing import Final, NamedTuple
 
-__all__ = ["LARGE_PIPE_BYTES", "Pipes", "claim", "claimed", "enlarge"]
+__all__ = ["LARGE_PIPE_BYTES", "Pipes", "claim", "claimed", "enlarge", "write_whole_lines"]
 
 LARGE_PIPE_BYTES: Final = 1024 * 1024
 """Bytes that a pipe is enlarged to once a large frame passes: halves its time. Linux only, and
@@ -41,13 +42,20 @@ def claim() -> Pipes:
     os.dup2(nothing, 0)
     os.close(nothing)
     os.dup2(2, 1)
-    for stream in (sys.stdout, sys.stderr):
-        # Whole lines at once: the runtime reads stderr by lines and they must not interleave.
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(line_buffering=True, errors="backslashreplace")
+    write_whole_lines()
     _pipes = pipes
     return pipes
+
+
+def write_whole_lines() -> None:
+    """The runtime reads stderr by lines, and they must not interleave. Done in a zygote, it is done
+    in its forks.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper) and not (
+            stream.line_buffering and stream.errors == "backslashreplace"
+        ):
+            stream.reconfigure(line_buffering=True, errors="backslashreplace")
 
 
 def claimed() -> Pipes:

@@ -21,7 +21,6 @@ from importlib.machinery import (
     SourceFileLoader,
     SourcelessFileLoader,
 )
-from pathlib import Path
 from typing import Any, Final
 
 __all__ = ["import_fresh"]
@@ -35,12 +34,10 @@ _PACKAGES: Final = frozenset({"site-packages", "dist-packages"})
 
 def import_fresh(folders: Iterable[str]) -> None:
     """Import so what lies in these folders from now on."""
-    roots = [Path(folder) for folder in folders]
+    roots = [os.path.join(folder, "") for folder in folders]
 
     def find(path: str) -> FileFinder:
-        folder = Path(path)
-        theirs = any(folder.is_relative_to(root) for root in roots)
-        if not theirs or not _PACKAGES.isdisjoint(folder.parts) or not os.path.isdir(path):
+        if not _lies_in(path, roots) or _is_installed(path) or not os.path.isdir(path):
             raise ImportError("not the user's own")  # the next hook's
         return FileFinder(
             path,
@@ -50,9 +47,20 @@ def import_fresh(folders: Iterable[str]) -> None:
         )
 
     sys.path_hooks.insert(0, find)
-    for folder in list(sys.path_importer_cache):
-        if any(Path(folder).is_relative_to(root) for root in roots):
-            del sys.path_importer_cache[folder]
+    for folder in [known for known in sys.path_importer_cache if _lies_in(known, roots)]:
+        del sys.path_importer_cache[folder]
+
+
+def _lies_in(path: str, roots: list[str]) -> bool:
+    """Whether it is one of these folders, or below. By text: there are a hundred paths to look at,
+    between an agent's fork and its first frame.
+    """
+    folder = os.path.join(path, "")
+    return any(folder.startswith(root) for root in roots)
+
+
+def _is_installed(path: str) -> bool:
+    return not _PACKAGES.isdisjoint(path.split(os.sep))
 
 
 class _Source(SourceFileLoader):

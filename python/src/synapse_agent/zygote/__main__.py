@@ -12,6 +12,7 @@ import sys
 from typing import Final
 
 from ..incarnation import serve
+from ..stdio import write_whole_lines
 from .birth import Newborn, bear, become
 from .fitness import Unfit
 from .guise import Guise
@@ -40,6 +41,7 @@ def _claim_socket() -> socket.socket:
     os.dup2(nothing, 0)
     os.close(nothing)
     os.dup2(2, 1)
+    write_whole_lines()
     return own
 
 

@@ -38,7 +38,7 @@ _COME: Final = signal.SIGURG
 """Tells the child that the one in the middle has ended. By default it is ignored, so that one that
 comes late does no harm."""
 
-_libc: Final = ctypes.CDLL(None, use_errno=True)
+_prctl: Final = ctypes.CDLL(None, use_errno=True).prctl
 
 
 class Newborn(NamedTuple):
@@ -148,7 +148,7 @@ def _come(newborn: Newborn) -> None:
 
 
 def _on_parents_death(number: int) -> None:
-    if _libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(number)) != 0:
+    if _prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(number)) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
 
 
@@ -180,8 +180,6 @@ def _set_environment(variables: list[bytes]) -> None:
 
 
 def _scatter() -> None:
-    """Let chance differ from process to process; Python's own `random` sees to itself."""
-    if "ssl" in sys.modules:
-        sys.modules["ssl"].RAND_add(os.urandom(32), 32.0)
+    """Let chance differ from process to process; `random` and OpenSSL see to that themselves."""
     if "numpy.random" in sys.modules:
         sys.modules["numpy.random"].seed()

@@ -49,6 +49,7 @@ def warm_up(request: str, own: int) -> list[str]:
         warm_up_adapter()
     _expect_fitness("its warming up", own)
     failures = [failure for name in modules if (failure := _preload(name, own))]
+    _forget_folders()
     # What is left unwritten here, every fork would write.
     sys.stdout.flush()
     sys.stderr.flush()
@@ -74,6 +75,14 @@ def _expect_fitness(after: str, own: int) -> None:
     unfit = unfitness(own)
     if unfit is not None:
         raise Unfit(f"after {after}, {unfit}")
+
+
+def _forget_folders() -> None:
+    """The finders of packages' folders have done their work, and every fork would look through them
+    for those of the user's.
+    """
+    for folder in sys.path_importer_cache.keys() - set(sys.path):
+        del sys.path_importer_cache[folder]
 
 
 def _try_a_loop() -> None:
