@@ -42,8 +42,8 @@ pub struct AgentStatus {
     pub name: String,
     /// Where it stands in the tree: `root/research/writer`.
     pub path: String,
-    /// `starting`, `ready`, `backoff`, `draining`, `stopping`, `stopped` or `failed`; readers
-    /// tolerate others.
+    /// `starting`, `ready`, `hibernated`, `backoff`, `draining`, `stopping`, `stopped` or `failed`;
+    /// readers tolerate others.
     pub state: String,
     /// The number of its current life; null before the first.
     pub incarnation: Option<u64>,
@@ -70,6 +70,20 @@ pub struct AgentStatus {
     /// Each replica.
     #[serde(default)]
     pub replicas: Vec<ReplicaStatus>,
+}
+
+impl AgentStatus {
+    /// Whether calls are taken: by its process, or by the one that the next call starts.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.state == "ready" || self.is_hibernated()
+    }
+
+    /// Whether it has no process until the next call.
+    #[must_use]
+    pub fn is_hibernated(&self) -> bool {
+        self.state == "hibernated"
+    }
 }
 
 /// What an agent's process said of its program, in short.
@@ -248,11 +262,12 @@ mod tests {
     #[test]
     fn a_reader_tolerates_fields_and_states_of_a_newer_node() {
         let agent: AgentStatus = serde_json::from_str(
-            r#"{"name": "a", "path": "root/a", "state": "hibernated", "incarnation": null,
+            r#"{"name": "a", "path": "root/a", "state": "dreaming", "incarnation": null,
                 "pid": null, "restarts": 0, "uptime_ms": null, "in_flight": 0, "queued": 0,
                 "mailbox": 64, "mode": "run", "last_exit": null, "replicas": [], "colour": "blue"}"#,
         )
         .unwrap();
-        assert_eq!(agent.state, "hibernated");
+        assert_eq!(agent.state, "dreaming");
+        assert!(!agent.is_ready());
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 use synapse_core::name::Name;
 use synapse_core::spec::{
-    AgentSpec, DepsScope, MailboxSpec, Mode, Program, Restart, Shutdown, Spawn, UsageLimits,
+    AgentSpec, DepsScope, MailboxSpec, Mode, Program, Restart, Shutdown, Spawn, Start, UsageLimits,
     WhenFull,
 };
 use synapse_core::time::Millis;
@@ -91,6 +91,8 @@ pub(crate) fn spec(
             folder.existing(written, &format!("{path}.env_file"), Kind::File, problems)
         }),
         env_pass: env_pass(raw),
+        start: raw.start.or(Start::Eager),
+        hibernate_after: raw.hibernate_after.value().map(|time| time.0),
         restart: raw.restart.or(Restart::Permanent),
         shutdown: raw.shutdown.or(Shutdown::Timeout(SHUTDOWN)),
         significant: raw.significant.or(false),

@@ -161,16 +161,6 @@ const LATER: &[(&str, &str, &str)] = &[
         "parking a child is",
         "a supervisor that gives up tells its own supervisor",
     ),
-    (
-        "hibernate_after",
-        "hibernation is",
-        "the agent keeps its process",
-    ),
-    (
-        "start",
-        "starting on demand is",
-        "every agent starts with the tree",
-    ),
 ];
 
 /// Reports a key that the table does not have.

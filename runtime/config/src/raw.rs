@@ -3,7 +3,7 @@
 
 use synapse_core::name::Name;
 use synapse_core::spec::{
-    AutoShutdown, DepsScope, Entry, Mode, OnExhausted, Restart, Shutdown, Spawn, StartOrder,
+    AutoShutdown, DepsScope, Entry, Mode, OnExhausted, Restart, Shutdown, Spawn, Start, StartOrder,
     Strategy, WhenFull,
 };
 
@@ -63,6 +63,7 @@ choice!(LogLevel {
     "error" => Self::Error,
 });
 choice!(LogFormat { "pretty" => Self::Pretty, "json" => Self::Json });
+choice!(Start { "eager" => Self::Eager, "on_demand" => Self::OnDemand });
 choice!(Spawn { "fork" => Self::Fork, "exec" => Self::Exec });
 
 table! {
@@ -210,6 +211,12 @@ table! {
         /// Variables that pass from the environment of Synapse; those of its own provider do
         /// without being named.
         env_pass: List<VariableName>, "[]", "[\"DATABASE_URL\"]";
+        /// When its first process is made: with its supervisor (`eager`), or with its first call
+        /// (`on_demand`); until then it is `hibernated`.
+        start: Start, "\"eager\"", "\"on_demand\"";
+        /// An agent that has been idle this long gives its process back, and gets a new one with
+        /// the next call; in between it is `hibernated`.
+        hibernate_after: Duration<1>, "none: it keeps its process", "\"10m\"";
         /// Whether it is restarted when it ends: always (`permanent`), only after a crash
         /// (`transient`), or never (`temporary`).
         restart: Restart, "\"permanent\"", "\"transient\"";

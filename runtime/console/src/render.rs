@@ -33,7 +33,7 @@ pub fn state_colour(state: &str, palette: Palette) -> String {
         "ready" => palette.good(state),
         "starting" | "backoff" | "draining" | "stopping" => palette.warn(state),
         "failed" => palette.bad(state),
-        "stopped" => palette.dim(state),
+        "stopped" | "hibernated" => palette.dim(state),
         other => other.to_owned(),
     }
 }

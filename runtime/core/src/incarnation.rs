@@ -130,6 +130,12 @@ impl Incarnation {
         self.phase
     }
 
+    /// Whether it is ready and is to stay.
+    #[must_use]
+    pub const fn takes_calls(&self) -> bool {
+        matches!(self.phase, Phase::Ready)
+    }
+
     /// Whether it ever became ready.
     #[must_use]
     pub const fn was_ready(&self) -> bool {

@@ -10,6 +10,7 @@ pub mod exit;
 pub mod fault;
 pub mod incarnation;
 pub mod name;
+pub mod presence;
 pub mod provider;
 pub mod spec;
 pub mod supervisor;

@@ -5,7 +5,8 @@ mod supervisor;
 mod tree;
 
 pub use agent::{
-    AgentSpec, Backoff, DepsScope, Entry, MailboxSpec, Mode, Program, Spawn, UsageLimits, WhenFull,
+    AgentSpec, Backoff, DepsScope, Entry, MailboxSpec, Mode, Program, Spawn, Start, UsageLimits,
+    WhenFull,
 };
 pub use supervisor::{
     AutoShutdown, OnExhausted, Restart, Shutdown, StartOrder, Strategy, SupervisorSpec,

@@ -31,7 +31,7 @@ use crate::deadlines::{Deadlines, Limit};
 use crate::handle::{RunId, RunOutcome};
 use crate::link::{CancelReason, LinkPort};
 use crate::logs::LogBook;
-use crate::mailbox::Mailbox;
+use crate::mailbox::{Mailbox, Sharing, Sleeper};
 use crate::view::{AgentDetail, AgentState, AgentView, ExitView, FailedRunView};
 
 /// Exits kept per replica.
@@ -66,7 +66,7 @@ impl Agent {
     pub(crate) fn new(spec: AgentSpec, path: String) -> Self {
         let name: Arc<str> = spec.name.as_str().into();
         Self {
-            mailbox: Mailbox::new(Arc::clone(&name), spec.mailbox),
+            mailbox: Mailbox::new(Arc::clone(&name), spec.mailbox, Sharing::from(&spec)),
             deadlines: Deadlines::default(),
             log: LogBook::new(Arc::clone(&name)),
             order: Mutex::default(),
@@ -285,8 +285,7 @@ impl Agent {
     pub(crate) fn rests(&self, replica: usize, state: AgentState) {
         self.change(replica, |slot| {
             if !slot.alive {
-                slot.state = state;
-                slot.why_down = None;
+                slot.rest(state);
             }
         });
     }
@@ -316,6 +315,21 @@ impl Agent {
             });
             self.mailbox.open();
         });
+    }
+
+    /// A replica has no process, and gets one with the next call; `sleeper` hears of it.
+    pub(crate) fn hibernates(&self, replica: usize, sleeper: Sleeper) {
+        self.in_order(|| {
+            self.change(replica, Replica::hibernate);
+            self.mailbox.open();
+        });
+        self.mailbox.sleep(sleeper);
+    }
+
+    /// Whether its last life had no process because nobody called.
+    pub(crate) fn was_hibernated(&self, replica: usize) -> bool {
+        let slot = self.replicas.get(replica);
+        slot.is_some_and(|slot| slot.lock().hibernated)
     }
 
     /// Its supervisor is down and stays so, and with it every replica; an operator's stop holds.
@@ -396,6 +410,7 @@ impl Agent {
             slot.ready_at = Some(Instant::now());
             slot.start_took = Some(took);
         });
+        self.mailbox.is_awake(replica);
     }
 
     /// Whether an incarnation has said so; before the first, nothing is known.
@@ -407,11 +422,11 @@ impl Agent {
         self.record.lock().manifest = manifest;
     }
 
-    /// What comes next is its supervisor's to say. It says nothing of a child that it ended
-    /// itself: that one is held, or waits until its siblings are down to be started with them.
-    pub(crate) fn exited(&self, replica: usize, exit: ExitView) {
-        self.log.end(exit.incarnation);
-        let told = matches!(exit.reason, ExitReason::Shutdown(_) | ExitReason::Killed);
+    /// A replica's life is over. What comes next is its supervisor's to say. It says nothing of a
+    /// child that it ended itself: that one is held, or waits until its siblings are down to be
+    /// started with them.
+    pub(crate) fn ended(&self, replica: usize, reason: &ExitReason) {
+        let told = matches!(reason, ExitReason::Shutdown(_) | ExitReason::Killed);
         let next = match (self.is_held(), told) {
             (true, _) => AgentState::Stopped,
             (false, true) => AgentState::Backoff,
@@ -423,6 +438,12 @@ impl Agent {
             slot.pid = None;
             slot.ready_at = None;
         });
+        self.mailbox.is_awake(replica);
+    }
+
+    /// How a process ended is kept.
+    pub(crate) fn exited(&self, exit: ExitView) {
+        let replica = exit.replica;
         let mut record = self.record.lock();
         let mut kept = 0;
         record.exits.retain(|old| {

@@ -26,6 +26,12 @@ impl Clock {
         self.origin + Duration::from_millis(at.0)
     }
 
+    /// The other way round; what was before the start is the start.
+    pub(crate) fn time(self, at: Instant) -> Time {
+        let since = at.saturating_duration_since(self.origin);
+        Time(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+
     pub(crate) fn elapsed(self) -> Duration {
         self.origin.elapsed()
     }

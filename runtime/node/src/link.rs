@@ -266,7 +266,12 @@ impl Link {
 
     /// A send fails only when the actor is gone, and then its process is being killed.
     fn tell(&self, event: LinkEvent) {
-        if self.owner.cast(Message::Link(event)).is_err() {
+        let incarnation = self.incarnation;
+        if self
+            .owner
+            .cast(Message::Link { incarnation, event })
+            .is_err()
+        {
             tracing::debug!(agent = %self.agent.name, "link event after the actor's end");
         }
     }

@@ -1,7 +1,7 @@
 //! An agent's log: the last lines of its present and its previous incarnation, and a feed.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
@@ -37,7 +37,8 @@ pub(crate) fn cut(mut text: String) -> String {
 pub(crate) struct LogBook {
     agent: Arc<str>,
     pages: Mutex<VecDeque<Page>>,
-    feed: broadcast::Sender<LogLine>,
+    /// Made for the first who listens: its places are memory that most agents never need.
+    feed: OnceLock<broadcast::Sender<LogLine>>,
 }
 
 #[derive(Debug)]
@@ -52,7 +53,7 @@ impl LogBook {
         Self {
             agent,
             pages: Mutex::default(),
-            feed: broadcast::channel(LINES_FEED).0,
+            feed: OnceLock::new(),
         }
     }
 
@@ -101,8 +102,10 @@ impl LogBook {
             }
             page.lines.push_back(line.clone());
         }
-        // An error means that nobody listens.
-        drop(self.feed.send(line));
+        if let Some(feed) = self.feed.get() {
+            // An error means that nobody listens any more.
+            drop(feed.send(line));
+        }
     }
 
     /// The last `tail` lines, oldest first, and those that follow.
@@ -122,7 +125,9 @@ impl LogBook {
         // Replicas write at the same time; the sort is stable.
         lines.sort_by(|one, other| one.at.cmp(&other.at));
         lines.drain(..lines.len().saturating_sub(tail));
-        (lines, self.feed.subscribe())
+        // Still under the lock, so that no line is missed between the two.
+        let feed = self.feed.get_or_init(|| broadcast::channel(LINES_FEED).0);
+        (lines, feed.subscribe())
     }
 
     /// The last lines that an incarnation's process wrote itself, as far as they are short enough.

@@ -1,17 +1,23 @@
 //! The bounded queue in front of an agent. It outlives incarnations; links pull from it.
 //!
 //! Calls leave in the order in which they came. It knows no process: a link says how many slots it
-//! has free, and is rung when there is something for them.
+//! has free, and is rung when there is something for them; a replica without a process is woken
+//! when there is more.
+
+mod sleeper;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use synapse_core::fault::{Fault, FaultCode};
-use synapse_core::spec::{MailboxSpec, WhenFull};
+use synapse_core::spec::{AgentSpec, MailboxSpec, WhenFull};
+use tokio::time::Instant;
 
 use crate::call::Call;
 use crate::link::LinkPort;
+
+pub(crate) use sleeper::Sleeper;
 
 /// Calls that wait for a place in a full mailbox whose spec lets them (`when_full = "wait"`); the
 /// ones beyond are refused. Each holds its input. Twice what the control socket serves at once.
@@ -22,7 +28,27 @@ pub(crate) const CALLERS_WAITING_MAX: usize = 1_024;
 pub(crate) struct Mailbox {
     agent: Arc<str>,
     spec: MailboxSpec,
+    sharing: Sharing,
     state: Mutex<State>,
+}
+
+/// How calls are shared out among an agent's replicas.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sharing {
+    /// Slots of each link.
+    pub(crate) slots: usize,
+    /// Replicas that are idle give their processes back. So calls go to the one that was used last,
+    /// where others take turns, and it is known since when each is idle.
+    pub(crate) hibernates: bool,
+}
+
+impl From<&AgentSpec> for Sharing {
+    fn from(spec: &AgentSpec) -> Self {
+        Self {
+            slots: spec.concurrency + spec.prefetch,
+            hibernates: spec.hibernate_after.is_some(),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -30,6 +56,10 @@ struct State {
     queue: VecDeque<Arc<Call>>,
     /// Links with free slots that found the queue empty; at most one entry per replica.
     idle: Vec<Idle>,
+    /// Replicas without a process, to be woken when calls wait that no link has a slot for.
+    sleepers: Vec<Sleeper>,
+    /// Replicas that were woken and have no link yet.
+    waking: Vec<usize>,
     closed: Option<Fault>,
     /// Closed by an operator, or by the node's end: no incarnation opens it.
     held: bool,
@@ -39,19 +69,24 @@ struct State {
 struct Idle {
     port: Arc<LinkPort>,
     slots: usize,
+    /// Since when all slots are free; where that matters.
+    since: Option<Instant>,
 }
 
 impl Mailbox {
-    pub(crate) fn new(agent: Arc<str>, spec: MailboxSpec) -> Self {
+    pub(crate) fn new(agent: Arc<str>, spec: MailboxSpec, sharing: Sharing) -> Self {
         let state = State {
             queue: VecDeque::new(),
             idle: Vec::new(),
+            sleepers: Vec::new(),
+            waking: Vec::new(),
             closed: None,
             held: false,
         };
         Self {
             agent,
             spec,
+            sharing,
             state: Mutex::new(state),
         }
     }
@@ -76,13 +111,39 @@ impl Mailbox {
             return Ok(());
         }
         // Calls that a free slot is about to take do not wait, so they are not counted.
-        let slots: usize = state.idle.iter().map(|idle| idle.slots).sum();
-        if state.queue.len() >= self.places().saturating_add(slots) {
+        if state.queue.len() >= self.places().saturating_add(state.idle_slots()) {
             return Err(self.overloaded());
         }
         state.queue.push_back(Arc::clone(call));
-        state.ring();
+        self.stir(&mut state);
         Ok(())
+    }
+
+    /// Has somebody take what waits: one link that has free slots; and for what is more than all of
+    /// them have, replicas without a process.
+    fn stir(&self, state: &mut State) {
+        if state.queue.is_empty() {
+            return;
+        }
+        let idle = match self.sharing.hibernates {
+            true => state.idle.last(),
+            false => state.idle.first(),
+        };
+        if let Some(idle) = idle {
+            idle.port.ring();
+        }
+        if state.sleepers.is_empty() {
+            return;
+        }
+        let coming = state.waking.len().saturating_mul(self.sharing.slots);
+        let mut slots = state.idle_slots().saturating_add(coming);
+        while state.queue.len() > slots
+            && let Some(sleeper) = state.sleepers.pop()
+        {
+            slots = slots.saturating_add(self.sharing.slots);
+            state.waking.push(sleeper.replica);
+            sleeper.wake();
+        }
     }
 
     /// Calls that may wait in all.
@@ -117,11 +178,11 @@ impl Mailbox {
                 taken.push(call);
             }
         }
-        let taken = taken.len() - before;
-        state.idle_again(port, slots - taken);
-        if !state.queue.is_empty() {
-            state.ring();
-        }
+        let slots = slots - (taken.len() - before);
+        // The clock is read only where somebody will ask.
+        let idle = self.sharing.hibernates && slots == self.sharing.slots;
+        state.idle_again(port, slots, idle.then(Instant::now));
+        self.stir(&mut state);
     }
 
     /// A link takes no more calls, from this moment on: those that come wait for the next one.
@@ -129,9 +190,42 @@ impl Mailbox {
         let mut state = self.state.lock();
         port.retire();
         state.idle.retain(|idle| !Arc::ptr_eq(&idle.port, port));
-        if !state.queue.is_empty() {
-            state.ring();
+        self.stir(&mut state);
+    }
+
+    /// As [`Mailbox::leave`], but only for a link that has all its slots free since this time or
+    /// longer, while no call waits: one that comes now waits for the next process.
+    ///
+    /// # Errors
+    /// It is in use, or was at this time.
+    pub(crate) fn retire(&self, port: &Arc<LinkPort>, idle_since: Instant) -> Result<(), Instant> {
+        let mut state = self.state.lock();
+        let at = state.place_of(port).filter(|_| state.queue.is_empty());
+        let since = at.and_then(|at| Some((at, state.idle.get(at)?.since?)));
+        let Some((at, since)) = since else {
+            return Err(Instant::now());
+        };
+        if since > idle_since {
+            return Err(since);
         }
+        port.retire();
+        state.idle.remove(at);
+        Ok(())
+    }
+
+    /// A replica has no process from now on, and is woken when calls need it: now, where some do.
+    pub(crate) fn sleep(&self, sleeper: Sleeper) {
+        let mut state = self.state.lock();
+        state.forget(sleeper.replica);
+        state.sleepers.push(sleeper);
+        self.stir(&mut state);
+    }
+
+    /// A replica neither sleeps nor wakes up any more: it has a link, or has ended.
+    pub(crate) fn is_awake(&self, replica: usize) {
+        let mut state = self.state.lock();
+        state.forget(replica);
+        self.stir(&mut state);
     }
 
     /// Calls that an incarnation had not begun with go back to the head, in their order.
@@ -148,7 +242,7 @@ impl Mailbox {
                 state.queue.push_front(Arc::clone(call));
             }
         }
-        state.ring();
+        self.stir(&mut state);
         Ok(())
     }
 
@@ -199,21 +293,24 @@ impl Mailbox {
 }
 
 impl State {
-    /// Wakes one link that has free slots, if there is one.
-    fn ring(&self) {
-        if let Some(idle) = self.idle.first() {
-            idle.port.ring();
-        }
+    fn idle_slots(&self) -> usize {
+        self.idle.iter().map(|idle| idle.slots).sum()
+    }
+
+    fn place_of(&self, port: &Arc<LinkPort>) -> Option<usize> {
+        let mut idle = self.idle.iter();
+        idle.position(|idle| Arc::ptr_eq(&idle.port, port))
+    }
+
+    fn forget(&mut self, replica: usize) {
+        self.sleepers.retain(|sleeper| sleeper.replica != replica);
+        self.waking.retain(|waking| *waking != replica);
     }
 
     /// Notes how many slots a link has left. One that just got work goes behind the others, so
-    /// that replicas take turns.
-    fn idle_again(&mut self, port: &Arc<LinkPort>, slots: usize) {
-        let known = self
-            .idle
-            .iter()
-            .position(|idle| Arc::ptr_eq(&idle.port, port));
-        match (known, slots) {
+    /// that replicas can take turns.
+    fn idle_again(&mut self, port: &Arc<LinkPort>, slots: usize, since: Option<Instant>) {
+        match (self.place_of(port), slots) {
             (None, 0) => {}
             (Some(at), 0) => {
                 self.idle.remove(at);
@@ -221,10 +318,15 @@ impl State {
             (None, slots) => self.idle.push(Idle {
                 port: Arc::clone(port),
                 slots,
+                since,
             }),
             (Some(at), slots) => {
                 let idle = self.idle.remove(at);
-                self.idle.push(Idle { slots, ..idle });
+                self.idle.push(Idle {
+                    slots,
+                    since,
+                    ..idle
+                });
             }
         }
     }

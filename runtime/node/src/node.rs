@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use synapse_core::exit::ExitReason;
 use synapse_core::fault::{Fault, FaultCode};
-use synapse_core::spec::TreeSpec;
+use synapse_core::spec::{Start, TreeSpec};
 use synapse_core::supervisor::{ChildId, StartError};
 use synapse_process::Spawner;
 use tokio::sync::watch;
@@ -180,6 +180,7 @@ impl NodeHandle {
         // The cell is empty: this is the only place that fills it.
         node.tree.set((tree, root)).ok();
         tokio::spawn(watch_root(Arc::clone(&node), reports));
+        tokio::spawn(warm_up(Arc::clone(&node)));
         Ok(Self::new(node))
     }
 }
@@ -189,6 +190,26 @@ async fn until_end(mut end: watch::Receiver<Option<NodeEnd>>, task: impl Future<
     tokio::select! {
         _ = end.wait_for(Option::is_some) => {}
         () = task => {}
+    }
+}
+
+/// Sees to it that the first call of an agent that starts on demand finds a warm zygote.
+async fn warm_up(node: Arc<Node>) {
+    let agents = node.registry.all().into_iter();
+    let on_demand: Vec<_> = agents
+        .filter(|agent| agent.spec.start == Start::OnDemand)
+        .collect();
+    let of_node = Arc::clone(&node);
+    // It reads files, on whatever kind of disk.
+    let kinds = tokio::task::spawn_blocking(move || {
+        let kinds = on_demand
+            .iter()
+            .filter_map(|agent| of_node.launcher.forked_from(&agent.spec));
+        kinds.collect::<Vec<_>>()
+    });
+    // An error means that the runtime of tokio ends.
+    for kind in kinds.await.unwrap_or_default() {
+        node.spawning.warm_up(kind);
     }
 }
 

@@ -90,8 +90,8 @@ impl Node {
         })
         .await;
         let (ok, message) = match asked {
-            Ok(Ok(())) if runs_already => (true, format!("{} runs already", agent.name)),
-            Ok(Ok(())) => (true, format!("{} {}", wish.done(), agent.name)),
+            Ok(Ok(())) if runs_already => (true, told(agent, "runs already")),
+            Ok(Ok(())) => (true, done(wish, agent)),
             Ok(Err(why)) => (false, why),
             Err(_) => (
                 false,
@@ -227,6 +227,9 @@ impl Node {
                 ),
                 Err(why) => (false, format!("{} was not killed: {why}", agent.name)),
             },
+            _ if agent.state(replica) == AgentState::Hibernated => {
+                (false, told(agent, "has no process to kill"))
+            }
             _ => (false, format!("{} has no process now", agent.name)),
         };
         let happening = Happening::new(EventKind::Operator, format!("operator: {message}"));
@@ -243,8 +246,34 @@ impl Node {
 }
 
 fn runs(agent: &Agent) -> bool {
-    let ready = |replica| agent.state(replica) == AgentState::Ready;
-    (0..agent.replica_count()).all(ready)
+    let states = (0..agent.replica_count()).map(|replica| agent.state(replica));
+    let runs = |state| matches!(state, AgentState::Ready | AgentState::Hibernated);
+    states.into_iter().all(runs)
+}
+
+fn is_hibernated(agent: &Agent) -> bool {
+    (0..agent.replica_count()).all(|replica| agent.state(replica) == AgentState::Hibernated)
+}
+
+/// What was done, and that no process came of it where that is so.
+fn done(wish: Wish, agent: &Agent) -> String {
+    let message = format!("{} {}", wish.done(), agent.name);
+    if is_hibernated(agent) {
+        format!("{message}; it is hibernated, and its next call starts a process")
+    } else {
+        message
+    }
+}
+
+/// As `echo runs already`; of one without a process, what that means.
+fn told(agent: &Agent, what: &str) -> String {
+    if is_hibernated(agent) {
+        return format!(
+            "{} {what}: it is hibernated, and its next call starts a process",
+            agent.name
+        );
+    }
+    format!("{} {what}", agent.name)
 }
 
 /// How long the action may take by the agent's own limits.

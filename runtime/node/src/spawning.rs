@@ -46,6 +46,14 @@ impl Spawning {
         }
     }
 
+    /// Has a zygote on its way before the first process that is forked from it.
+    pub(crate) fn warm_up(&self, kind: ZygoteKind) {
+        let mut zygotes = self.zygotes.iter();
+        if let Some(keeper) = zygotes.find(|keeper| keeper.kind() == kind) {
+            keeper.begin();
+        }
+    }
+
     /// Waits for what it is to be forked from, where that is on its way for the first time.
     pub(crate) async fn settled(&self, fork: Option<&Fork>) {
         if let Some((keeper, fork)) = self.keeper_of(fork) {

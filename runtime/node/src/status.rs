@@ -105,7 +105,9 @@ fn unsettled(node: &Node) -> Vec<String> {
 
 fn is_settled(agent: &Agent) -> bool {
     (0..agent.replica_count()).all(|replica| match agent.state(replica) {
-        AgentState::Ready | AgentState::Failed | AgentState::Stopped => true,
+        AgentState::Ready | AgentState::Hibernated | AgentState::Failed | AgentState::Stopped => {
+            true
+        }
         AgentState::Starting
         | AgentState::Backoff
         | AgentState::Draining

@@ -16,6 +16,8 @@ pub enum AgentState {
     Starting,
     /// It takes calls.
     Ready,
+    /// It takes calls and has no process: the next call gets one.
+    Hibernated,
     /// It ended and waits for its restart.
     Backoff,
     /// It finishes its runs and takes no new ones.
@@ -35,6 +37,7 @@ impl AgentState {
         match self {
             Self::Starting => "starting",
             Self::Ready => "ready",
+            Self::Hibernated => "hibernated",
             Self::Backoff => "backoff",
             Self::Draining => "draining",
             Self::Stopping => "stopping",
@@ -260,6 +263,8 @@ pub enum EventKind {
     AgentStarting,
     /// An agent takes calls.
     AgentReady,
+    /// An idle agent has given its process back.
+    AgentHibernated,
     /// An agent's incarnation ended.
     AgentExited,
     /// Its supervisor will start it again.
@@ -283,6 +288,7 @@ impl EventKind {
             Self::NodeStopping => "node_stopping",
             Self::AgentStarting => "agent_starting",
             Self::AgentReady => "agent_ready",
+            Self::AgentHibernated => "agent_hibernated",
             Self::AgentExited => "agent_exited",
             Self::AgentRestarting => "agent_restarting",
             Self::AgentDown => "agent_down",

@@ -163,7 +163,8 @@ impl ZygoteKeeper {
         }
     }
 
-    fn begin(&self) {
+    /// Begins with it, where nobody has.
+    pub(crate) fn begin(&self) {
         let mut keeping = self.keeping.lock();
         if matches!(*keeping, Keeping::NotBegun) {
             let task = keep(self.plan.clone(), Arc::clone(&self.phase));

@@ -1,6 +1,6 @@
 //! `synapse status`, `tree` and `inspect`.
 
-use synapse_api::{ExitCode, Status};
+use synapse_api::{AgentStatus, ExitCode, Status};
 use synapse_console::{Surroundings, render, terminal_cells};
 use tokio::time::Instant;
 
@@ -24,7 +24,7 @@ pub(crate) async fn status(arguments: &StatusArguments) -> Result<u8, Failure> {
         connect(&arguments.place).await?.status().await?
     };
     show(&status, arguments.output.json)?;
-    let ready = status.agents.iter().all(|agent| agent.state == "ready");
+    let ready = status.agents.iter().all(AgentStatus::is_ready);
     let failed = arguments.wait && !ready;
     Ok(if failed { ExitCode::Failure.code() } else { 0 })
 }

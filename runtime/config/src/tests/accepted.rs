@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use synapse_core::spec::{ChildRef, Mode, Program, Shutdown, Strategy, WhenFull};
+use synapse_core::spec::{ChildRef, Mode, Program, Shutdown, Start, Strategy, WhenFull};
 use synapse_core::time::Millis;
 
 use super::TREE;
@@ -37,11 +37,22 @@ fn a_small_file_gets_the_defaults() {
         (256, WhenFull::Reject)
     );
     assert_eq!((agent.mode, agent.backoff), (None, None));
+    assert_eq!((agent.start, agent.hibernate_after), (Start::Eager, None));
     assert_eq!(agent.shutdown, Shutdown::Timeout(Millis(5000)));
     assert_eq!(read.runtime.data_dir, PathBuf::from("/srv/app/.synapse"));
     assert_eq!(read.runtime.log.level, LogLevel::Info);
     assert_eq!(read.python.path, [PathBuf::from("/srv/app")]);
     assert_eq!(read.folder, PathBuf::from("/srv/app"));
+}
+
+#[test]
+fn an_agent_may_begin_without_a_process_and_give_an_idle_one_back() {
+    let read = accepted(&format!(
+        "{TREE}[agent.one]\nentry = \"m:a\"\nstart = \"on_demand\"\nhibernate_after = \"10m\"\n"
+    ));
+    let agent = read.tree.agents.get("one").unwrap();
+    let expected = (Start::OnDemand, Some(Millis::from_secs(600)));
+    assert_eq!((agent.start, agent.hibernate_after), expected);
 }
 
 #[test]

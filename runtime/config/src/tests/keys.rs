@@ -317,25 +317,17 @@ fn a_key_of_another_table_says_where_it_belongs() {
 #[test]
 fn keys_of_later_versions_are_known_by_name() {
     check_agent(
-        "entry = \"m:a\"\ntools = [\"add\"]\nhibernate_after = \"1h\"",
+        "entry = \"m:a\"\ntools = [\"add\"]",
         &expect![[r#"
-        error: `agent.one.tools`: tools are not available in this version of Synapse
-         --> supervision.toml:5:1
-          |
-        5 | tools = ["add"]
-          | ^^^^^
-          |
-          = help: give the agent its tools in Python
+            error: `agent.one.tools`: tools are not available in this version of Synapse
+             --> supervision.toml:5:1
+              |
+            5 | tools = ["add"]
+              | ^^^^^
+              |
+              = help: give the agent its tools in Python
 
-        error: `agent.one.hibernate_after`: hibernation is not available in this version of Synapse
-         --> supervision.toml:6:1
-          |
-        6 | hibernate_after = "1h"
-          | ^^^^^^^^^^^^^^^
-          |
-          = help: the agent keeps its process
-
-    "#]],
+        "#]],
     );
     check(
         &format!("{TREE}[agent.one]\nentry = \"m:a\"\n[tool.add]\nkind = \"http\"\n"),

@@ -34,6 +34,8 @@ pub fn inspect(detail: &AgentDetail, cells: usize, palette: Palette) -> String {
     page.process(status);
     if let Some(program) = status.program.as_ref().map(Program::describe) {
         page.pair("is", &program);
+    } else if status.is_hibernated() {
+        page.pair("is", "not known before its first call, which starts it");
     }
     if let Some(manifest) = manifest {
         page.manifest(manifest);
@@ -84,7 +86,12 @@ impl Page {
         let pid = status
             .pid
             .map_or_else(|| "none".to_owned(), |pid| format!("pid {pid}{up}"));
-        self.pair("process", &pid);
+        let without = if status.is_hibernated() {
+            "; the next call starts one"
+        } else {
+            ""
+        };
+        self.pair("process", &format!("{pid}{without}"));
         if is_parked(status) {
             let name = &status.name;
             let why = format!("it exhausted its budget of restarts; `start {name}` revives it");

@@ -26,7 +26,7 @@ pub fn readiness(status: &Status, took: Duration, palette: Palette) -> String {
     let down: Vec<&str> = status
         .agents
         .iter()
-        .filter(|agent| agent.state != "ready")
+        .filter(|agent| !agent.is_ready())
         .map(|agent| agent.name.as_str())
         .collect();
     let took = tenths_of_seconds(took);

@@ -135,10 +135,7 @@ fn queued(agent: &AgentStatus, palette: Palette) -> String {
 
 /// Why it is not ready, where it is not and something is known.
 fn reason(agent: &AgentStatus, cells: usize, palette: Palette) -> Option<String> {
-    let exit = agent
-        .last_exit
-        .as_ref()
-        .filter(|_| agent.state != "ready")?;
+    let exit = agent.last_exit.as_ref().filter(|_| !agent.is_ready())?;
     let parked = if is_parked(agent) { "parked: " } else { "" };
     let text = format!("  {parked}{}", printable(&exit.detail));
     let first = text.lines().next()?;

@@ -220,7 +220,7 @@ pub(super) fn is_parked(agent: &AgentStatus) -> bool {
 
 /// What stands behind an agent: why it is not ready, or else what it is.
 fn note(agent: &AgentStatus) -> String {
-    if agent.state != "ready" {
+    if !agent.is_ready() {
         let why = agent.last_exit.as_ref().map(|exit| one_line(&exit.detail));
         let why = why.map(|why| match is_parked(agent) {
             true => format!("parked: {why}"),
@@ -240,7 +240,7 @@ fn with_replicas(note: Option<String>, agent: &AgentStatus) -> String {
         let ready = agent
             .replicas
             .iter()
-            .filter(|it| it.state == "ready")
+            .filter(|it| matches!(it.state.as_str(), "ready" | "hibernated"))
             .count();
         parts.push(format!("{ready} of {total} replicas ready"));
     }

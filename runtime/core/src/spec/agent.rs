@@ -104,6 +104,17 @@ pub enum Spawn {
     Exec,
 }
 
+/// When an agent's first process is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Start {
+    /// With its supervisor.
+    #[default]
+    Eager,
+    /// With the first call; until then it is hibernated.
+    OnDemand,
+}
+
 /// When `deps = "module:factory"` is called and closed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -163,6 +174,12 @@ pub struct AgentSpec {
     pub env_file: Option<PathBuf>,
     /// Names of the runtime's variables that are passed on.
     pub env_pass: Vec<String>,
+    /// When its first process is made.
+    #[serde(default)]
+    pub start: Start,
+    /// How long a process may be idle before it is given back; `None` is for ever.
+    #[serde(default)]
+    pub hibernate_after: Option<Millis>,
     /// Restart type.
     pub restart: Restart,
     /// How it is stopped; 5 s by default.

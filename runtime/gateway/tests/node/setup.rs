@@ -9,7 +9,7 @@ use synapse_api::Client;
 use synapse_core::name::Name;
 use synapse_core::spec::{
     AgentSpec, AutoShutdown, ChildRef, DepsScope, Entry, MailboxSpec, OnExhausted, Program,
-    Restart, Shutdown, Spawn, StartOrder, Strategy, SupervisorSpec, TreeSpec, UsageLimits,
+    Restart, Shutdown, Spawn, Start, StartOrder, Strategy, SupervisorSpec, TreeSpec, UsageLimits,
     WhenFull,
 };
 use synapse_core::time::Millis;
@@ -102,6 +102,8 @@ fn agent(name: Name) -> AgentSpec {
         deps_scope: DepsScope::default(),
         env: BTreeMap::new(),
         spawn: Spawn::Exec,
+        start: Start::Eager,
+        hibernate_after: None,
         env_file: None,
         env_pass: Vec::new(),
         restart: Restart::Permanent,

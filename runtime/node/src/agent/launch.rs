@@ -140,13 +140,10 @@ impl Launcher {
         incarnation: u64,
         uses_pydantic_ai: bool,
     ) -> Result<Launch, LaunchError> {
-        let source = match &spec.program {
-            Program::Entry(entry) => self.source_of(entry).unwrap_or_default(),
-            Program::Declared => String::new(),
-        };
+        let source = self.source_of_program(spec);
         let (mut environment, withheld) = self.environment_of(spec, &source)?;
         let fork = self.may_fork(spec, &environment).then(|| Fork {
-            kind: kind_of(spec, uses_pydantic_ai || source.contains(PYDANTIC_AI)),
+            kind: kind_of(spec, &source, uses_pydantic_ai),
             title: format!("synapse agent {}", spec.name),
             patience: Duration::from(spec.start_timeout) / 2,
         });
@@ -164,6 +161,13 @@ impl Launcher {
             fork,
             configuration: self.configuration(spec, &withheld),
         })
+    }
+
+    /// What the processes of an agent that has had none yet will be forked from, as far as that can
+    /// be known before.
+    pub(crate) fn forked_from(&self, spec: &AgentSpec) -> Option<ZygoteKind> {
+        let forks = self.zygote.is_some() && spec.spawn == Spawn::Fork;
+        forks.then(|| kind_of(spec, &self.source_of_program(spec), false))
     }
 
     /// The agent's environment, and the credential variables that it did not get.
@@ -236,6 +240,13 @@ impl Launcher {
             .collect();
         limit_threads(&mut environment);
         environment
+    }
+
+    fn source_of_program(&self, spec: &AgentSpec) -> String {
+        match &spec.program {
+            Program::Entry(entry) => self.source_of(entry).unwrap_or_default(),
+            Program::Declared => String::new(),
+        }
     }
 
     /// The text of an entry's module, where it is a file of the user's.
@@ -329,7 +340,8 @@ fn provider_variables(spec: &AgentSpec, source: &str) -> Vec<&'static str> {
 }
 
 /// A mistake costs time, not correctness: what is missing is imported after the fork.
-fn kind_of(spec: &AgentSpec, uses_pydantic_ai: bool) -> ZygoteKind {
+fn kind_of(spec: &AgentSpec, source: &str, used_pydantic_ai: bool) -> ZygoteKind {
+    let uses_pydantic_ai = used_pydantic_ai || source.contains(PYDANTIC_AI);
     if spec.program == Program::Declared || spec.model.is_some() || uses_pydantic_ai {
         ZygoteKind::PydanticAi
     } else {

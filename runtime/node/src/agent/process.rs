@@ -1,8 +1,10 @@
-//! [`AgentProcess`]: the actor that owns one child process, from spawn to reaped.
+//! [`AgentProcess`]: the actor that owns a child process, from spawn to reaped, and the next one
+//! where an idle process was given back.
 //!
-//! It performs what `core::incarnation` decides and reports to its supervisor. It never restarts
+//! It performs what `core::presence` decides and reports to its supervisor. It never restarts
 //! itself: it ends, and its supervisor decides. Calls do not pass through it (decision 0003).
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +12,8 @@ use std::time::Duration;
 use ractor::{Actor, ActorProcessingErr, ActorRef, ActorRuntime};
 use serde_json::json;
 use synapse_core::exit::ExitReason;
-use synapse_core::incarnation::{Action, Event, Incarnation, Phase, Status};
+use synapse_core::incarnation::{self, Event, Incarnation, Phase, Status};
+use synapse_core::presence::{self, Action, Presence, Rules};
 use synapse_core::spec::Shutdown;
 use synapse_core::supervisor::StartError;
 use synapse_core::time::{Millis, Time};
@@ -26,6 +29,7 @@ use crate::agent::{Agent, birth, millis};
 use crate::clock::timestamp;
 use crate::events::Happening;
 use crate::link::{LinkCommand, LinkEvent};
+use crate::mailbox::Sleeper;
 use crate::node::Node;
 use crate::supervisor::{ChildEvents, ChildHandle};
 use crate::view::{AgentState, EventKind, ExitView, LogStream};
@@ -42,8 +46,10 @@ pub(crate) struct AgentProcess;
 pub(crate) enum Message {
     /// The process was made, or could not be.
     Spawned(Box<Result<(Child, Greeting), String>>),
-    /// From the link.
-    Link(LinkEvent),
+    /// From the link of an incarnation.
+    Link { incarnation: u64, event: LinkEvent },
+    /// A call waits for a process; legal while there is none.
+    Wanted,
     /// The timer of that number rang.
     Timer(u64),
     /// The supervisor wants it down by this rule.
@@ -54,11 +60,11 @@ pub(crate) enum Message {
     Exited(Exit),
     /// What it left in its pipes is read, so that everything about its end is known.
     Drained(ExitStatus),
-    /// The last words are read and the runs answered: legal once, last.
+    /// The last words are read and the runs answered: the last of an incarnation.
     Ended(Box<ExitView>),
 }
 
-/// What an incarnation begins with.
+/// What a life begins with.
 #[derive(Debug)]
 pub(crate) struct Arguments {
     pub(crate) node: Arc<Node>,
@@ -67,7 +73,7 @@ pub(crate) struct Arguments {
     pub(crate) events: ChildEvents,
 }
 
-/// One life.
+/// One life; the fields of its process are those of the present or the last one.
 #[derive(Debug)]
 pub(crate) struct State {
     node: Arc<Node>,
@@ -76,26 +82,30 @@ pub(crate) struct State {
     /// Taken by the last word.
     events: Option<ChildEvents>,
     incarnation: u64,
-    machine: Incarnation,
+    machine: Presence,
     began: Instant,
     /// Timers are told by number: an older one that rings has no effect.
     timer: u64,
     alarm: Option<Alarm>,
+    /// When to look whether the process is idle, or has left.
+    watch: Option<Alarm>,
     process: Option<Living>,
     /// While the process is being made; dropped where it is no longer wanted.
     birth: Option<oneshot::Sender<Infallible>>,
     traceback: Option<String>,
     /// The violation of a pipe that ended inside a frame, unless a crash explains it.
     torn: Option<String>,
+    /// How the process ended, until that is told.
+    exit: Option<ExitView>,
 }
 
-/// The task of the timer that is set; it ends with this.
+/// A timer that is set: its number and its task, which ends with this.
 #[derive(Debug)]
-struct Alarm(AbortHandle);
+struct Alarm(u64, AbortHandle);
 
 impl Drop for Alarm {
     fn drop(&mut self) {
-        self.0.abort();
+        self.1.abort();
     }
 }
 
@@ -104,7 +114,7 @@ impl Drop for Alarm {
 pub(crate) struct AgentHandle(ActorRef<Message>);
 
 impl AgentProcess {
-    /// Begins an incarnation; returns at once.
+    /// Begins a life; returns at once.
     pub(crate) fn begin(arguments: Arguments) -> Result<AgentHandle, ractor::SpawnErr> {
         let (actor, _task) = ActorRuntime::spawn_instant(None, Self, arguments)?;
         Ok(AgentHandle(actor))
@@ -149,33 +159,26 @@ impl Actor for AgentProcess {
             replica,
             events,
         } = arguments;
-        let incarnation = agent.next_incarnation();
-        agent.began(replica, incarnation);
-        let (machine, actions) = Incarnation::new(node.clock.now(), agent.spec.start_timeout);
-        let (birth, unwanted) = oneshot::channel();
+        let was_hibernated = agent.was_hibernated(replica);
+        let rules = Rules::from(&agent.spec);
+        let (machine, actions) = Presence::new(node.clock.now(), rules, was_hibernated);
         let mut state = State {
             node,
             agent,
             replica,
             events: Some(events),
-            incarnation,
+            incarnation: 0,
             machine,
             began: Instant::now(),
             timer: 0,
             alarm: None,
+            watch: None,
             process: None,
-            birth: Some(birth),
+            birth: None,
             traceback: None,
             torn: None,
+            exit: None,
         };
-        state.publish(EventKind::AgentStarting, "starting");
-        tokio::spawn(birth::spawn(
-            Arc::clone(&state.node),
-            Arc::clone(&state.agent),
-            incarnation,
-            myself.clone(),
-            unwanted,
-        ));
         state.perform(&myself, actions);
         Ok(state)
     }
@@ -187,35 +190,58 @@ impl Actor for AgentProcess {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         let event = match message {
-            Message::Spawned(spawned) => state.spawned(&myself, *spawned),
-            Message::Link(event) => state.link_event(event),
-            Message::Timer(number) if number == state.timer => Event::Timer,
-            Message::Timer(_) => return Ok(()),
-            Message::Stop(rule) => Event::Stop(rule),
-            Message::Kill => Event::Kill,
+            Message::Spawned(spawned) => state.spawned(&myself, *spawned).into(),
+            Message::Link { incarnation, event } if incarnation == state.incarnation => {
+                state.link_event(event).into()
+            }
+            Message::Timer(number) if rings(state.alarm.as_ref(), number) => Event::Timer.into(),
+            Message::Timer(number) if rings(state.watch.as_ref(), number) => {
+                presence::Event::WatchOver
+            }
+            Message::Link { .. } | Message::Timer(_) => return Ok(()),
+            Message::Wanted => presence::Event::Wanted,
+            Message::Stop(rule) => Event::Stop(rule).into(),
+            Message::Kill => Event::Kill.into(),
             Message::Exited(exit) => {
                 if let Some(process) = &mut state.process {
                     process.read_last_words(&myself, &exit);
                 }
                 return Ok(());
             }
-            Message::Drained(status) => state.drained(status),
+            Message::Drained(status) => state.drained(status).into(),
             Message::Ended(exit) => {
-                state.ended(*exit);
-                myself.stop(None);
-                return Ok(());
+                state.exit = Some(*exit);
+                presence::Event::WrappedUp
             }
         };
         let actions = state.machine.handle(state.node.clock.now(), event);
-        if state.machine.phase() != Phase::Spawning {
+        state.perform(&myself, actions);
+        let phase = state.machine.incarnation().map(Incarnation::phase);
+        if phase != Some(Phase::Spawning) {
             state.birth = None;
         }
-        state.perform(&myself, actions);
         Ok(())
     }
 }
 
 impl State {
+    /// Begins an incarnation: makes its process.
+    fn spawn(&mut self, myself: &ActorRef<Message>) {
+        self.incarnation = self.agent.next_incarnation();
+        self.began = Instant::now();
+        self.agent.began(self.replica, self.incarnation);
+        self.publish(EventKind::AgentStarting, "starting");
+        let (birth, unwanted) = oneshot::channel();
+        self.birth = Some(birth);
+        tokio::spawn(birth::spawn(
+            Arc::clone(&self.node),
+            Arc::clone(&self.agent),
+            self.incarnation,
+            myself.clone(),
+            unwanted,
+        ));
+    }
+
     fn spawned(
         &mut self,
         myself: &ActorRef<Message>,
@@ -256,7 +282,7 @@ impl State {
         if let (Some(torn), ExitStatus::Exited(0)) = (self.torn.take(), status) {
             let now = self.node.clock.now();
             // The process is gone already; only the reason is wanted.
-            drop(self.machine.handle(now, Event::Violation(torn)));
+            drop(self.machine.handle(now, Event::Violation(torn).into()));
         }
         Event::Exited(match status {
             ExitStatus::Exited(code) => Status::Code(code),
@@ -267,20 +293,42 @@ impl State {
     }
 
     fn perform(&mut self, myself: &ActorRef<Message>, actions: Vec<Action>) {
-        for action in actions {
+        let mut actions = VecDeque::from(actions);
+        while let Some(action) = actions.pop_front() {
             match action {
-                Action::ReportReady => self.report_ready(),
-                Action::SendStop { within } => {
-                    self.set_state(AgentState::Draining);
-                    let within_ms = within.map_or(NO_END_MS, |within| within.0);
-                    self.tell_link(LinkCommand::Stop { within_ms });
+                Action::Spawn => self.spawn(myself),
+                Action::Process(action) => self.perform_on_process(myself, &action),
+                Action::ReportStarted => {
+                    if let Some(events) = &self.events {
+                        events.started();
+                    }
                 }
-                Action::CancelRuns => self.tell_link(LinkCommand::CancelRuns),
-                Action::Terminate => self.terminate(),
-                Action::Kill => self.kill(),
-                Action::SetTimer(at) => self.set_timer(myself, at),
-                Action::ReportExit(reason) => self.wrap_up(myself, reason),
+                Action::WatchUntil(at) => self.watch = Some(self.alarm_at(myself, at)),
+                Action::Retire { idle_since } => {
+                    let answer = self.retire(idle_since);
+                    actions.extend(self.machine.handle(self.node.clock.now(), answer));
+                }
+                Action::WrapUp(reason) => self.wrap_up(myself, reason),
+                Action::Hibernate => self.hibernate(myself),
+                Action::ReportEnd(reason) => self.report_end(myself, reason),
             }
+        }
+    }
+
+    fn perform_on_process(&mut self, myself: &ActorRef<Message>, action: &incarnation::Action) {
+        match action {
+            incarnation::Action::ReportReady => self.report_ready(),
+            incarnation::Action::SendStop { within } => {
+                self.set_state(AgentState::Draining);
+                let within_ms = within.map_or(NO_END_MS, |within| within.0);
+                self.tell_link(LinkCommand::Stop { within_ms });
+            }
+            incarnation::Action::CancelRuns => self.tell_link(LinkCommand::CancelRuns),
+            incarnation::Action::Terminate => self.terminate(),
+            incarnation::Action::Kill => self.kill(),
+            incarnation::Action::SetTimer(at) => self.alarm = Some(self.alarm_at(myself, *at)),
+            // It comes as `WrapUp`.
+            incarnation::Action::ReportExit(_) => {}
         }
     }
 
@@ -290,8 +338,18 @@ impl State {
         self.agent.became_ready(self.replica, took);
         self.node.changed();
         self.publish(EventKind::AgentReady, &format!("ready in {}", people(took)));
-        if let Some(events) = &self.events {
-            events.started();
+    }
+
+    /// Takes the process from the mailbox, where it is idle.
+    fn retire(&self, idle_since: Time) -> presence::Event {
+        let now = self.node.clock.now();
+        let Some(process) = &self.process else {
+            return presence::Event::Used(now);
+        };
+        let idle_since = self.node.clock.instant(idle_since);
+        match self.agent.mailbox.retire(process.port(), idle_since) {
+            Ok(()) => presence::Event::Retired,
+            Err(used) => presence::Event::Used(self.node.clock.time(used)),
         }
     }
 
@@ -316,7 +374,7 @@ impl State {
         }
     }
 
-    fn set_timer(&mut self, myself: &ActorRef<Message>, at: Time) {
+    fn alarm_at(&mut self, myself: &ActorRef<Message>, at: Time) -> Alarm {
         self.timer += 1;
         let number = self.timer;
         let (actor, at) = (myself.clone(), self.node.clock.instant(at));
@@ -325,13 +383,14 @@ impl State {
             // Where the actor is gone, nobody waits.
             drop(actor.cast(Message::Timer(number)));
         });
-        self.alarm = Some(Alarm(task.abort_handle()));
+        Alarm(number, task.abort_handle())
     }
 
     /// The process is gone. Its last words are read, its runs answered, and then it is reported:
     /// the next incarnation begins when nothing of this one is left.
     fn wrap_up(&mut self, myself: &ActorRef<Message>, reason: ExitReason) {
         self.alarm = None;
+        self.watch = None;
         let exit = ExitView {
             at: timestamp(),
             replica: self.replica,
@@ -356,15 +415,59 @@ impl State {
         });
     }
 
-    fn ended(&mut self, exit: ExitView) {
-        let reason = exit.reason.clone();
+    /// Nothing of the process is left, or there was none: it sleeps until a call comes.
+    fn hibernate(&mut self, myself: &ActorRef<Message>) {
+        let actor = myself.clone();
+        let sleeper = Sleeper::new(self.replica, move || {
+            // An error means that it has ended; who comes in its place sees the calls that wait.
+            drop(actor.cast(Message::Wanted));
+        });
+        if let Some(exit) = self.exit.take() {
+            let message = format!(
+                "hibernated, being idle; its process lived {}",
+                people(exit.uptime)
+            );
+            self.log(&exit.reason, message.clone());
+            self.agent.log.end(self.incarnation);
+            self.publish(EventKind::AgentHibernated, &message);
+            // It had to be killed to leave; who looks for why finds it among the exits.
+            if exit.reason == ExitReason::Killed {
+                self.publish_exit(exit);
+            }
+        }
+        self.agent.hibernates(self.replica, sleeper);
+        self.node.changed();
+    }
+
+    /// The last word to the supervisor.
+    fn report_end(&mut self, myself: &ActorRef<Message>, reason: ExitReason) {
+        self.agent.ended(self.replica, &reason);
+        if let Some(exit) = self.exit.take() {
+            let message = format!("{reason} after {}", people(exit.uptime));
+            self.log(&reason, message);
+            self.agent.log.end(self.incarnation);
+            self.publish_exit(exit);
+        }
+        self.node.changed();
+        myself.stop(None);
+        let Some(events) = self.events.take() else {
+            return;
+        };
+        match reason {
+            // An end that was asked for is no failure of the start.
+            reason if self.machine.is_started() || asked_for(&reason) => events.exited(reason),
+            reason => events.start_failed(StartError::new(reason)),
+        }
+    }
+
+    fn log(&self, reason: &ExitReason, message: String) {
+        let (log, incarnation) = (&self.agent.log, self.incarnation);
+        log.add(incarnation, LogStream::Runtime, level(reason), message);
+    }
+
+    fn publish_exit(&self, exit: ExitView) {
+        let reason = &exit.reason;
         let message = format!("{reason} after {}", people(exit.uptime));
-        self.agent.log.add(
-            self.incarnation,
-            LogStream::Runtime,
-            level(&reason),
-            message.clone(),
-        );
         let data = json!({
             "reason": reason.word(),
             "detail": reason.to_string(),
@@ -375,20 +478,11 @@ impl State {
             "peak_resident_bytes": exit.peak_resident_bytes,
             "runs_in_flight": exit.runs_in_flight,
         });
-        self.agent.exited(self.replica, exit);
-        self.node.changed();
+        self.agent.exited(exit);
         let happening = Happening::new(EventKind::AgentExited, self.line(&message)).data(data);
         self.node
             .events
             .publish(happening.agent(&self.agent.name, Some(self.incarnation)));
-        let Some(events) = self.events.take() else {
-            return;
-        };
-        match reason {
-            // An end that was asked for is no failure of the start.
-            reason if self.machine.was_ready() || asked_for(&reason) => events.exited(reason),
-            reason => events.start_failed(StartError::new(reason)),
-        }
     }
 
     fn set_state(&self, state: AgentState) {
@@ -407,4 +501,8 @@ impl State {
     fn line(&self, what: &str) -> String {
         format!("{} #{} {what}", self.agent.name, self.incarnation)
     }
+}
+
+fn rings(alarm: Option<&Alarm>, number: u64) -> bool {
+    alarm.is_some_and(|alarm| alarm.0 == number)
 }

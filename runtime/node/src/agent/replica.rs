@@ -13,8 +13,10 @@ use crate::view::{AgentState, ReplicaView};
 #[derive(Debug)]
 pub(super) struct Replica {
     pub(super) state: AgentState,
-    /// Whether an incarnation exists.
+    /// Whether its supervisor's child lives, with a process or hibernated.
     pub(super) alive: bool,
+    /// Whether it has no process because nobody called; also over a restart by its supervisor.
+    pub(super) hibernated: bool,
     pub(super) incarnation: Option<u64>,
     pub(super) pid: Option<u32>,
     pub(super) ready_at: Option<Instant>,
@@ -31,6 +33,7 @@ impl Default for Replica {
         Self {
             state: AgentState::Starting,
             alive: false,
+            hibernated: false,
             incarnation: None,
             pid: None,
             ready_at: None,
@@ -50,6 +53,23 @@ impl Replica {
             incarnation: Some(incarnation),
             ..Self::default()
         }
+    }
+
+    /// Without a process until the next call.
+    pub(super) fn hibernate(&mut self) {
+        self.state = AgentState::Hibernated;
+        self.alive = true;
+        self.hibernated = true;
+        self.pid = None;
+        self.ready_at = None;
+        self.why_down = None;
+    }
+
+    /// Without a life. Who is stopped by hand and started again begins as its spec says.
+    pub(super) fn rest(&mut self, state: AgentState) {
+        self.state = state;
+        self.why_down = None;
+        self.hibernated &= state != AgentState::Stopped;
     }
 
     pub(super) fn view(&self, index: usize) -> ReplicaView {

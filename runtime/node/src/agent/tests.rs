@@ -31,9 +31,9 @@ fn exit(replica: usize, incarnation: u64) -> ExitView {
 #[test]
 fn a_replica_that_crashes_on_and_on_leaves_the_exits_of_the_others() {
     let agent = agent(2);
-    agent.exited(0, exit(0, 1));
+    agent.exited(exit(0, 1));
     for incarnation in 2..100 {
-        agent.exited(1, exit(1, incarnation));
+        agent.exited(exit(1, incarnation));
     }
     let exits = agent.detail().exits;
     let of = |replica| exits.iter().filter(move |exit| exit.replica == replica);

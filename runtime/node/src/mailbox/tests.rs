@@ -1,8 +1,18 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::*;
 use crate::call::tests::call;
 
 fn mailbox(size: usize, when_full: WhenFull) -> Mailbox {
-    Mailbox::new("echo".into(), MailboxSpec { size, when_full })
+    sharing(size, when_full, false)
+}
+
+fn sharing(size: usize, when_full: WhenFull, hibernates: bool) -> Mailbox {
+    let sharing = Sharing {
+        slots: 2,
+        hibernates,
+    };
+    Mailbox::new("echo".into(), MailboxSpec { size, when_full }, sharing)
 }
 
 fn push(mailbox: &Mailbox, call: &Arc<Call>) -> Result<(), FaultCode> {
@@ -187,4 +197,103 @@ fn a_call_that_ended_before_it_came_takes_no_place() {
     end(&late);
     assert_eq!(push(&mailbox, &late), Ok(()));
     assert_eq!(mailbox.len(), 0);
+}
+
+/// A replica that sleeps, and whether it was woken.
+fn sleep(mailbox: &Mailbox, replica: usize) -> Arc<AtomicBool> {
+    let woken = Arc::new(AtomicBool::new(false));
+    let wake = Arc::clone(&woken);
+    mailbox.sleep(Sleeper::new(replica, move || {
+        wake.store(true, Ordering::Relaxed);
+    }));
+    woken
+}
+
+fn is_woken(sleeper: &AtomicBool) -> bool {
+    sleeper.load(Ordering::Relaxed)
+}
+
+fn hibernating() -> Mailbox {
+    sharing(8, WhenFull::Reject, true)
+}
+
+#[test]
+fn a_call_that_comes_before_the_link_retires_keeps_it() {
+    let (mailbox, port) = (hibernating(), Arc::default());
+    pull(&mailbox, &port, 2);
+    let later = Instant::now();
+    assert_eq!(push(&mailbox, &call(1)), Ok(()));
+    assert!(mailbox.retire(&port, later).is_err(), "a call waits");
+    assert_eq!(pull(&mailbox, &port, 2), [1]);
+    assert!(mailbox.retire(&port, later).is_err(), "a call runs");
+    pull(&mailbox, &port, 2);
+    let used = mailbox.retire(&port, later).expect_err("it was used since");
+    assert!(used > later);
+    assert_eq!(mailbox.retire(&port, used), Ok(()));
+}
+
+#[test]
+fn a_call_that_comes_after_the_link_retired_wakes_the_replica_when_it_sleeps() {
+    let (mailbox, port) = (hibernating(), Arc::default());
+    pull(&mailbox, &port, 2);
+    assert_eq!(mailbox.retire(&port, Instant::now()), Ok(()));
+    assert_eq!(push(&mailbox, &call(1)), Ok(()));
+    assert!(!port.has_work(), "a link that has retired");
+    assert_eq!(pull(&mailbox, &port, 2), [0; 0]);
+    let sleeper = sleep(&mailbox, 0);
+    assert!(is_woken(&sleeper), "a call waits already");
+    let next = Arc::default();
+    mailbox.is_awake(0);
+    assert_eq!(pull(&mailbox, &next, 2), [1]);
+}
+
+#[test]
+fn as_many_sleepers_are_woken_as_the_calls_need() {
+    let mailbox = hibernating();
+    let sleepers: Vec<_> = (0..3).map(|replica| sleep(&mailbox, replica)).collect();
+    let woken = || sleepers.iter().filter(|it| is_woken(it)).count();
+    for (id, expected) in [(1, 1), (2, 1), (3, 2), (4, 2), (5, 3)] {
+        assert_eq!(push(&mailbox, &call(id)), Ok(()));
+        assert_eq!(woken(), expected, "after call {id}");
+    }
+}
+
+#[test]
+fn a_sleeper_is_left_alone_while_a_link_has_free_slots() {
+    let (mailbox, port) = (hibernating(), Arc::default());
+    pull(&mailbox, &port, 2);
+    let sleeper = sleep(&mailbox, 1);
+    assert_eq!(push(&mailbox, &call(1)), Ok(()));
+    assert_eq!(pull(&mailbox, &port, 2), [1]);
+    assert!(!is_woken(&sleeper));
+    assert_eq!(push(&mailbox, &call(2)), Ok(()));
+    assert!(!is_woken(&sleeper), "one slot is free");
+    assert_eq!(push(&mailbox, &call(3)), Ok(()));
+    assert!(is_woken(&sleeper));
+}
+
+#[test]
+fn another_sleeper_is_woken_where_the_first_does_not_come() {
+    let mailbox = hibernating();
+    let (one, two) = (sleep(&mailbox, 0), sleep(&mailbox, 1));
+    assert_eq!(push(&mailbox, &call(1)), Ok(()));
+    assert_eq!((is_woken(&one), is_woken(&two)), (false, true));
+    // It has crashed, and its next life is for its supervisor to begin.
+    mailbox.is_awake(1);
+    assert!(is_woken(&one));
+}
+
+#[test]
+fn where_idle_replicas_sleep_calls_go_to_the_one_that_was_used_last() {
+    let mailbox = hibernating();
+    let (one, two) = (Arc::default(), Arc::default());
+    pull(&mailbox, &one, 2);
+    pull(&mailbox, &two, 2);
+    let rung = |port: &Arc<LinkPort>| port.has_work();
+    for id in 1..4 {
+        assert_eq!(push(&mailbox, &call(id)), Ok(()));
+        assert_eq!((rung(&one), rung(&two)), (false, true), "call {id}");
+        assert_eq!(pull(&mailbox, &two, 2), [id]);
+        pull(&mailbox, &two, 2);
+    }
 }

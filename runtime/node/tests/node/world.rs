@@ -9,8 +9,8 @@ use synapse_core::fault::Fault;
 use synapse_core::name::Name;
 use synapse_core::spec::{
     AgentSpec, AutoShutdown, Backoff, ChildRef, DepsScope, Entry, MailboxSpec, OnExhausted,
-    Program, Restart, Shutdown, Spawn, StartOrder, Strategy, SupervisorSpec, TreeSpec, UsageLimits,
-    WhenFull,
+    Program, Restart, Shutdown, Spawn, Start, StartOrder, Strategy, SupervisorSpec, TreeSpec,
+    UsageLimits, WhenFull,
 };
 use synapse_core::time::Millis;
 use synapse_node::{
@@ -259,6 +259,8 @@ pub(crate) fn agent(of: &str, change: impl FnOnce(&mut AgentSpec)) -> AgentSpec 
         deps_scope: DepsScope::default(),
         env: BTreeMap::new(),
         spawn: Spawn::Exec,
+        start: Start::Eager,
+        hibernate_after: None,
         env_file: None,
         env_pass: Vec::new(),
         restart: Restart::Permanent,

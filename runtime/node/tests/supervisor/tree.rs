@@ -8,7 +8,7 @@ use synapse_core::exit::ExitReason;
 use synapse_core::name::Name;
 use synapse_core::spec::{
     AgentSpec, AutoShutdown, ChildRef, DepsScope, MailboxSpec, OnExhausted, Program, Restart,
-    Shutdown, Spawn, StartOrder, Strategy, SupervisorSpec, TreeSpec, UsageLimits, WhenFull,
+    Shutdown, Spawn, Start, StartOrder, Strategy, SupervisorSpec, TreeSpec, UsageLimits, WhenFull,
 };
 use synapse_core::supervisor::{ChildId, Reply, Request};
 use synapse_core::time::Millis;
@@ -80,6 +80,8 @@ fn agent(text: &str, replicas: usize) -> AgentSpec {
         deps_scope: DepsScope::Incarnation,
         env: BTreeMap::new(),
         spawn: Spawn::Exec,
+        start: Start::Eager,
+        hibernate_after: None,
         env_file: None,
         env_pass: Vec::new(),
         restart: Restart::Permanent,
