@@ -8,6 +8,7 @@ mod agent;
 mod calls;
 mod chaos;
 mod crashes;
+mod hibernation;
 mod leftovers;
 mod operators;
 mod starts;
@@ -49,6 +50,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let rooms = [
         calls::all(),
         crashes::all(),
+        hibernation::all(),
         starts::all(),
         operators::all(),
         chaos::all(),
