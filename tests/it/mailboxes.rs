@@ -218,6 +218,45 @@ prefetch = 2
 }
 
 #[test]
+fn calls_that_were_prefetched_by_one_that_breaks_the_protocol_are_not_run_again() {
+    let world = World::up(
+        r#"
+[supervisor.root]
+intensity = 5
+children = ["ahead"]
+[agent.ahead]
+entry = "writes_garbage:hold"
+prefetch = 2
+"#,
+    );
+    let mut calls = vec![world.spawn(&["call", "ahead", "first", "--json"])];
+    world.wait_for_file("first.begun");
+    let names = ["second", "third", "fourth"];
+    calls.extend(names.map(|name| world.spawn(&["call", "ahead", name, "--json"])));
+    world.wait_for_agent("ahead", "one waits", |agent| agent["queued"] == 1);
+    world.write("first.release", "");
+    world.wait_for_incarnation("ahead", 2);
+    // The one that waited in the mailbox.
+    let begun = |name: &&str| {
+        let incarnation = std::fs::read_to_string(world.path(&format!("{name}.begun")));
+        incarnation.is_ok_and(|incarnation| incarnation == "2")
+    };
+    let name = wait_for("the last call to begin", || {
+        names
+            .iter()
+            .find(|name| begun(name))
+            .ok_or_else(String::new)
+    });
+    world.write(&format!("{name}.release"), "");
+    for call in calls {
+        let error = call.outcome().exits(1).json()["error"].clone();
+        assert_eq!(error["code"], "agent_crashed", "{error}");
+    }
+    let again = names.iter().filter(|name| begun(name)).count();
+    assert_eq!(again, 1, "what may have begun was begun again");
+}
+
+#[test]
 fn an_answer_as_large_as_a_frame_arrives_and_a_larger_one_is_a_fault() {
     let world = World::up(
         r#"

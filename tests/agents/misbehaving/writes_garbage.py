@@ -2,12 +2,15 @@
 
 The length is honest, the body is not MessagePack's array. To be seen: the call answers
 `agent_crashed` with the violation `malformed`; the incarnation is killed for `protocol_violation`
-and restarted; siblings notice nothing.
+and restarted; siblings notice nothing. `hold` does so when it is released: calls that were written
+ahead are answered `agent_crashed` too, since the process may have begun with them, unheard.
 """
 
 from __future__ import annotations
 
 import os
+
+from plain import hold_blocking
 
 from synapse_agent.stdio import claimed
 
@@ -17,3 +20,9 @@ def answer(prompt: str) -> str:
     body = b"this is no frame"
     os.write(claimed().write, len(body).to_bytes(4, "big") + body)
     return prompt
+
+
+def hold(prompt: str) -> str:
+    """Break it when released."""
+    hold_blocking(prompt)
+    return answer(prompt)

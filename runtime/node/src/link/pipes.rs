@@ -60,8 +60,10 @@ impl Link {
             match event {
                 Ok(event) => self.take_event(event),
                 Err(violation) => {
-                    // Nothing that follows can be understood, or trusted.
+                    // Nothing that follows can be understood, or trusted; and until it is killed, the
+                    // process may begin with any run that it has.
                     self.open = false;
+                    self.runs.values_mut().for_each(|run| run.started = true);
                     self.condemn(LinkEvent::Violation(cut(violation.to_string())));
                     break;
                 }

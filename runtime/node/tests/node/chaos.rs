@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use synapse_core::spec::WhenFull;
 use synapse_core::time::Millis;
 use synapse_node::{AgentState, CallRequest, NodeHandle};
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use crate::world::{PATIENCE, World, agent, asked, code, eventually, outcome, told, tree};
@@ -36,6 +37,10 @@ async fn each_accepted_call_has_one_outcome_whatever_happens() -> Outcome {
     });
     let world = World::begin(tree(vec![one, two], |root| root.intensity = 1_000_000))?;
     world.node.wait_settled(PATIENCE).await.map_err(told)?;
+    for name in ["one", "two"] {
+        settled(&world, name).await?;
+    }
+    let tasks = Handle::current().metrics().num_alive_tasks();
     let until = Instant::now() + CHAOS;
     let mut callers = tokio::task::JoinSet::new();
     for number in 0..CALLERS {
@@ -60,6 +65,13 @@ async fn each_accepted_call_has_one_outcome_whatever_happens() -> Outcome {
     for name in ["one", "two"] {
         settled(&world, name).await?;
     }
+    eventually("as many tasks as before", || {
+        match Handle::current().metrics().num_alive_tasks() {
+            now if now <= tasks => Ok(()),
+            now => Err(format!("{now} after {tasks}")),
+        }
+    })
+    .await?;
     world.stop().await
 }
 
