@@ -7,6 +7,7 @@ refuses to know frames.
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import sys
 from io import TextIOWrapper
@@ -43,6 +44,8 @@ def claim() -> Pipes:
     os.close(nothing)
     os.dup2(2, 1)
     write_whole_lines()
+    # What C code does to the interpreter leaves no traceback: its last act is to say where it was.
+    faulthandler.enable(2)
     _pipes = pipes
     return pipes
 

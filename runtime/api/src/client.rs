@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 
 use crate::action::{ActionAnswer, ActionKind, ActionOutcome, ActionRequest};
 use crate::detail::AgentDetail;
+use crate::dossier::{Dossier, WhichExit};
 use crate::event::{EventList, NodeEvent};
 use crate::log::{LogLine, LogList};
 use crate::run::{RunRequest, RunResult};
@@ -101,6 +102,16 @@ impl Client {
             limits::REQUEST_TIMEOUT,
         )
         .await
+    }
+
+    /// The dossier of one exit of an agent.
+    ///
+    /// # Errors
+    /// See [`ClientError`]; an exit that is not kept is a fault, which names those that are.
+    pub async fn exit(&self, agent: &str, which: WhichExit) -> Result<Dossier, ClientError> {
+        let route = Route::new("/v1/agents").segment(agent).segment("exits");
+        let route = route.segment(&which.to_string());
+        self.get(route, limits::REQUEST_TIMEOUT).await
     }
 
     /// Calls an agent and waits for the whole result. Dropping the future cancels the run.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::dossier::LiveFrames;
 use crate::status::{AgentStatus, LastExit};
 
 /// An agent's status, what it said of itself, what its spec says, and how its lives ended.
@@ -23,6 +24,9 @@ pub struct AgentDetail {
     /// of the caller's is none.
     #[serde(default)]
     pub last_fault: Option<LastFault>,
+    /// The last frames of every living incarnation.
+    #[serde(default)]
+    pub frames: Vec<LiveFrames>,
 }
 
 /// How a run failed.

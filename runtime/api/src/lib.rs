@@ -9,6 +9,7 @@
 mod action;
 mod client;
 mod detail;
+mod dossier;
 mod event;
 mod exit;
 mod fault;
@@ -24,6 +25,7 @@ mod status;
 pub use action::{ActionAnswer, ActionKind, ActionOutcome, ActionRequest};
 pub use client::{Client, ClientError, ConnectError, Follow, LogQuery, RunStream, limits};
 pub use detail::{AgentDetail, AgentSummary, LastFault};
+pub use dossier::{Dossier, Frame, LiveFrames, NextStep, NoExit, RunCutOff, WhichExit};
 pub use event::{EventList, NodeEvent};
 pub use exit::ExitCode;
 pub use fault::{ErrorBody, Fault, PROBLEM_CONTENT_TYPE, Problem};

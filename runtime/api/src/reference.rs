@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::{
-    ActionAnswer, ActionOutcome, ActionRequest, AgentDetail, AgentStatus, AgentSummary, ErrorBody,
-    EventList, ExitCode, Fault, LastExit, LastFault, LogLine, LogList, NodeEvent, Problem, Program,
-    ReplicaStatus, RunEvent, RunRequest, RunResult, SessionView, Status, SupervisorExit,
-    SupervisorStatus, ToolEvent, Turn,
+    ActionAnswer, ActionOutcome, ActionRequest, AgentDetail, AgentStatus, AgentSummary, Dossier,
+    ErrorBody, EventList, ExitCode, Fault, Frame, LastExit, LastFault, LiveFrames, LogLine,
+    LogList, NextStep, NodeEvent, Problem, Program, ReplicaStatus, RunCutOff, RunEvent, RunRequest,
+    RunResult, SessionView, Status, SupervisorExit, SupervisorStatus, ToolEvent, Turn,
 };
 use serde_json::{Map, Value, json};
 
@@ -165,6 +165,11 @@ fn of_status() -> Vec<(&'static str, Value)> {
         ),
         ("AgentSummary", json!(AgentSummary::default())),
         ("LastFault", json!(LastFault::default())),
+        ("Dossier", json!(Dossier::default())),
+        ("RunCutOff", json!(RunCutOff::default())),
+        ("Frame", json!(Frame::default())),
+        ("LiveFrames", json!(LiveFrames::default())),
+        ("NextStep", json!(NextStep::default())),
     ]
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::builder::{FalseyValueParser, RangedU64ValueParser};
 use clap::{Args, Parser, Subcommand};
 use serde_json::{Map, Value};
+use synapse_api::WhichExit;
 
 /// Runs Python AI agents the way OTP runs processes. No verb means `up`.
 #[derive(Debug, Parser)]
@@ -176,6 +177,12 @@ pub(crate) struct InspectArguments {
     pub(crate) place: PlaceArguments,
     /// The agent
     pub(crate) agent: String,
+    /// All that is known of one end of it: of this incarnation, or `last`
+    #[arg(long, value_name = "N", env = "SYNAPSE_EXIT")]
+    pub(crate) exit: Option<WhichExit>,
+    /// Also the frames that passed last, all that are kept
+    #[arg(long, env = "SYNAPSE_FRAMES", value_parser = truth())]
+    pub(crate) frames: bool,
     #[command(flatten)]
     pub(crate) output: OutputArguments,
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use synapse_api::ExitCode;
 use synapse_config::{LogFormat, LogLevel, LogSettings};
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{FilterExt, LevelFilter, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -47,7 +47,8 @@ fn on_stderr(settings: LogSettings) -> Result<Box<dyn Layer<Registry> + Send + S
     let layer = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         .with_ansi(terminal);
-    let filter = filter(settings)?;
+    // A dossier is a wall, and its crash report stands above it: it is in the file.
+    let filter = filter(settings)?.and(filter_fn(|record| record.target() != "exit"));
     Ok(if json {
         Box::new(layer.json().with_filter(filter))
     } else {

@@ -2,7 +2,7 @@
 //! it does not know which agents exist.
 
 use serde_json::Value;
-use synapse_api::ActionKind;
+use synapse_api::{ActionKind, WhichExit};
 use thiserror::Error;
 
 use crate::nearest::{did_you_mean, nearest};
@@ -37,7 +37,14 @@ pub enum Command {
     /// `/history`
     History,
     /// `/inspect AGENT`
-    Inspect(String),
+    Inspect {
+        /// Whom.
+        agent: String,
+        /// One of its ends, in place of the agent.
+        exit: Option<WhichExit>,
+        /// With every frame that is kept.
+        frames: bool,
+    },
     /// `/logs AGENT`
     Logs {
         /// Whose.
@@ -137,6 +144,11 @@ fn split_word(text: &str) -> (&str, &str) {
     }
 }
 
+fn switch_named(row: &VerbRow, word: &str) -> Option<Switch> {
+    let mut switches = row.switches.iter().copied();
+    switches.find(|switch| switch.spellings().contains(&word))
+}
+
 /// What stood after the verb, sorted by what it is.
 #[derive(Debug, Default)]
 struct Arguments {
@@ -144,6 +156,8 @@ struct Arguments {
     text: String,
     follow: bool,
     previous: bool,
+    exit: Option<WhichExit>,
+    frames: bool,
 }
 
 impl Arguments {
@@ -158,7 +172,8 @@ impl Arguments {
             }
             let (word, after) = split_word(rest);
             rest = after;
-            if read.take_switch(row, word) {
+            if let Some(switch) = switch_named(row, word) {
+                rest = read.take_switch(row, switch, rest)?;
                 continue;
             }
             let more = operands.peek().copied();
@@ -173,17 +188,25 @@ impl Arguments {
         Ok(read)
     }
 
-    fn take_switch(&mut self, row: &VerbRow, word: &str) -> bool {
-        let found = row
-            .switches
-            .iter()
-            .find(|switch| switch.spellings().contains(&word));
-        match found {
-            Some(Switch::Follow) => self.follow = true,
-            Some(Switch::Previous) => self.previous = true,
-            None => return false,
+    /// What is left of the line behind a switch and its value.
+    fn take_switch<'a>(
+        &mut self,
+        row: &VerbRow,
+        switch: Switch,
+        rest: &'a str,
+    ) -> Result<&'a str, Misread> {
+        match switch {
+            Switch::Follow => self.follow = true,
+            Switch::Previous => self.previous = true,
+            Switch::Frames => self.frames = true,
+            Switch::Exit => {
+                let (value, after) = split_word(rest);
+                let what = "the number of an incarnation after --exit, or `last`";
+                self.exit = Some(value.parse().map_err(|_no_exit| missing(row, what))?);
+                return Ok(after);
+            }
         }
-        true
+        Ok(rest)
     }
 
     fn first(&mut self, row: &VerbRow) -> Result<String, Misread> {
@@ -220,7 +243,11 @@ fn command(row: &'static VerbRow, mut arguments: Arguments) -> Result<Command, M
         Verb::New => Command::New,
         Verb::Deps => Command::Deps(json(row, &arguments.text)?),
         Verb::History => Command::History,
-        Verb::Inspect => Command::Inspect(arguments.first(row)?),
+        Verb::Inspect => Command::Inspect {
+            agent: arguments.first(row)?,
+            exit: arguments.exit,
+            frames: arguments.frames,
+        },
         Verb::Logs => Command::Logs {
             agent: arguments.first(row)?,
             follow: arguments.follow,
@@ -341,6 +368,29 @@ mod tests {
         assert_eq!(parse("/logs -f echo --previous"), Ok(command.clone()));
         assert_eq!(parse("/logs echo --previous --follow"), Ok(command));
         assert_eq!(parse("/events -f"), Ok(Command::Events { follow: true }));
+    }
+
+    #[test]
+    fn an_exit_is_asked_for_by_its_number_or_as_the_last() {
+        let command = |exit, frames| {
+            Ok(Command::Inspect {
+                agent: "echo".into(),
+                exit,
+                frames,
+            })
+        };
+        assert_eq!(parse("/inspect echo"), command(None, false));
+        let of = Some(WhichExit::Of(3));
+        assert_eq!(parse("/inspect echo --exit 3"), command(of, false));
+        let last = Some(WhichExit::Last);
+        assert_eq!(
+            parse("/inspect --frames --exit last echo"),
+            command(last, true)
+        );
+        let needs = "/inspect needs the number of an incarnation after --exit, or `last`: \
+                     /inspect AGENT [--exit N] [--frames]";
+        refused("/inspect echo --exit", needs);
+        refused("/inspect echo --exit first", needs);
     }
 
     #[test]

@@ -3,11 +3,13 @@
 
 mod answer;
 mod chronicle;
+mod dossier;
 mod help;
 mod inspect;
 mod layout;
 mod measure;
 mod opening;
+mod page;
 mod palette;
 mod status;
 mod tree;
@@ -17,6 +19,7 @@ mod tests;
 
 pub use answer::{Voice, cost, cost_at_right, fault, history, output, tool};
 pub use chronicle::{actions, event, log_line, notice};
+pub use dossier::dossier;
 pub use help::help;
 pub use inspect::inspect;
 pub use layout::{Align, clip, columns, pad, pad_left, printable, strip_escapes, width, wrap};

@@ -137,7 +137,12 @@ impl Composer {
             View::Help(topic) => (true, render::help(topic, cells, palette)),
             View::Tree(status) => (true, render::tree(&status, cells, palette)),
             View::Status(status) => (true, render::status(&status, cells, palette)),
-            View::Inspect(detail) => (true, render::inspect(&detail, cells, palette)),
+            View::Inspect { detail, frames } => {
+                (true, render::inspect(&detail, frames, cells, palette))
+            }
+            View::Exit { dossier, frames } => {
+                (true, render::dossier(&dossier, frames, cells, palette))
+            }
             View::History(session) => (true, render::history(&session, palette)),
             View::Log(line) => (true, render::log_line(&line, palette)),
             View::Event(event) => (true, render::event(&event, palette)),

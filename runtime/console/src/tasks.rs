@@ -163,7 +163,18 @@ async fn answer(client: &Client, question: Question) -> Result<Answer, ClientErr
         Question::Tree => Answer::Tree(client.status().await?),
         Question::Status => Answer::Status(client.status().await?),
         Question::Agent(name) => Answer::Agent(client.agent(&name).await?),
-        Question::Inspect(name) => Answer::Inspect(client.agent(&name).await?),
+        Question::Inspect { agent, frames } => Answer::Inspect {
+            detail: client.agent(&agent).await?,
+            frames,
+        },
+        Question::Exit {
+            agent,
+            which,
+            frames,
+        } => Answer::Exit {
+            dossier: client.exit(&agent, which).await?,
+            frames,
+        },
         Question::History(session) => Answer::History(client.session(&session).await?),
         Question::Logs { agent, previous } => {
             let query = LogQuery {

@@ -60,6 +60,10 @@ pub enum Switch {
     Follow,
     /// `--previous`: of the incarnation before this one.
     Previous,
+    /// `--exit N`: of this exit.
+    Exit,
+    /// `--frames`: with every frame that is kept.
+    Frames,
 }
 
 impl Switch {
@@ -69,6 +73,8 @@ impl Switch {
         match self {
             Self::Follow => &["-f", "--follow"],
             Self::Previous => &["--previous", "-p"],
+            Self::Exit => &["--exit"],
+            Self::Frames => &["--frames"],
         }
     }
 }
@@ -150,7 +156,7 @@ pub const VERBS: &[VerbRow] = &[
         name: "deps",
         operands: &[Operand::OptionalJson],
         arguments: "[JSON]",
-        about: "dependencies of every message to this agent",
+        about: "dependencies of every message to it",
         more: "Without JSON it shows them; null goes without again. /new keeps them.",
         ..PLAIN
     },
@@ -179,9 +185,11 @@ pub const VERBS: &[VerbRow] = &[
         verb: Verb::Inspect,
         name: "inspect",
         operands: &[Operand::Agent],
-        arguments: "AGENT",
-        about: "everything about one agent, its last exits too",
-        more: "Shows the manifest, the limits, and the tracebacks of the last exits and the last fault.",
+        switches: &[Switch::Exit, Switch::Frames],
+        arguments: "AGENT [--exit N] [--frames]",
+        about: "everything about one agent, or one exit",
+        more: "Shows the manifest, the limits, the last exits and the last fault. --exit N (or last) \
+               shows all that is known of one end; --frames also what passed over the pipe last.",
         ..PLAIN
     },
     VerbRow {
@@ -235,7 +243,7 @@ pub const VERBS: &[VerbRow] = &[
         name: "kill",
         operands: &[Operand::Targets],
         arguments: "AGENT...",
-        about: "SIGKILL an agent's process, to see it come back",
+        about: "SIGKILL a process, to see it come back",
         more: "To its supervisor this is a crash, and counts as one.",
         ..PLAIN
     },
@@ -304,7 +312,9 @@ mod tests {
                 .filter(|it| !matches!(it, Operand::OptionalVerb | Operand::OptionalJson))
                 .count();
             let shown = row.arguments.split(' ').filter(|word| !word.is_empty());
-            let shown_required = shown.filter(|word| !word.starts_with('[')).count();
+            let shown_required =
+                shown.filter(|word| !word.starts_with('[') && !word.ends_with(']'));
+            let shown_required = shown_required.count();
             assert_eq!(shown_required, required, "{}", row.name);
             for switch in row.switches {
                 assert!(

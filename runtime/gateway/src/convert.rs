@@ -1,5 +1,7 @@
 //! From the node's views to the API's types: the one place that knows both. Decides nothing.
 
+mod exits;
+
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -9,6 +11,9 @@ use synapse_core::spec::{
     AgentSpec, OnExhausted, Program, Restart, Shutdown, StartOrder, Strategy, WhenFull,
 };
 use synapse_node as node;
+
+pub(crate) use exits::dossier;
+use exits::{exit, live_frames};
 
 pub(crate) fn fault(fault: synapse_core::fault::Fault) -> api::Fault {
     api::Fault {
@@ -60,14 +65,14 @@ fn agent(view: node::AgentView) -> api::AgentStatus {
         mailbox: count(view.mailbox),
         mode: view.mode.unwrap_or_else(|| "unknown".to_owned()),
         program,
-        last_exit: view.last_exit.map(exit),
+        last_exit: view.last_exit.as_deref().map(exit),
         replicas,
     }
 }
 
 fn replica(view: &node::ReplicaView) -> api::ReplicaStatus {
     api::ReplicaStatus {
-        index: u32::try_from(view.index).unwrap_or(u32::MAX),
+        index: index(view.index),
         state: view.state.as_str().to_owned(),
         incarnation: view.incarnation,
         pid: view.pid,
@@ -106,22 +111,6 @@ fn program(manifest: &Value) -> Option<api::Program> {
             })
             .unwrap_or_default(),
     })
-}
-
-fn exit(view: node::ExitView) -> api::LastExit {
-    api::LastExit {
-        reason: view.reason.word().to_owned(),
-        detail: view.reason.to_string(),
-        at: view.at,
-        incarnation: view.incarnation,
-        stderr_tail: view.stderr_tail,
-        pid: view.pid,
-        uptime_ms: millis(view.uptime),
-        traceback: view.traceback,
-        peak_resident_bytes: view.peak_resident_bytes,
-        runs_in_flight: view.runs_in_flight,
-        replica: u32::try_from(view.replica).unwrap_or(u32::MAX),
-    }
 }
 
 fn supervisor(view: node::SupervisorView) -> api::SupervisorStatus {
@@ -165,14 +154,15 @@ fn supervisor_exit(exit: node::SupervisorExit) -> api::SupervisorExit {
     }
 }
 
-pub(crate) fn detail(detail: node::AgentDetail) -> api::AgentDetail {
+pub(crate) fn detail(detail: node::AgentDetail, frames: Vec<node::LiveFrames>) -> api::AgentDetail {
     let manifest = Some(detail.view.manifest.clone()).filter(Value::is_object);
     api::AgentDetail {
         status: agent(detail.view),
         manifest,
         spec: summary(&detail.spec),
-        last_exits: detail.exits.into_iter().map(exit).collect(),
+        last_exits: detail.exits.iter().map(|view| exit(view)).collect(),
         last_fault: detail.failed_run.map(failed_run),
+        frames: frames.into_iter().map(live_frames).collect(),
     }
 }
 
@@ -320,6 +310,14 @@ pub(crate) fn log_line(line: node::LogLine) -> api::LogLine {
 }
 
 pub(crate) fn node_event(event: node::NodeEvent) -> api::NodeEvent {
+    let data = match event.exit {
+        Some(exit) => serde_json::to_value(dossier(&exit)).unwrap_or_default(),
+        None => event.data,
+    };
+    let data = match data {
+        Value::Object(data) => data,
+        _ => Map::new(),
+    };
     api::NodeEvent {
         seq: event.seq,
         at: event.at,
@@ -328,10 +326,7 @@ pub(crate) fn node_event(event: node::NodeEvent) -> api::NodeEvent {
         supervisor: event.supervisor,
         incarnation: event.incarnation,
         message: event.message,
-        data: match event.data {
-            Value::Object(data) => data,
-            _ => Map::new(),
-        },
+        data,
     }
 }
 
@@ -357,6 +352,10 @@ fn turn(turn: node::Turn) -> api::Turn {
 /// Whole milliseconds; more than 2^64 of them do not happen.
 fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn index(replica: usize) -> u32 {
+    u32::try_from(replica).unwrap_or(u32::MAX)
 }
 
 fn count(number: usize) -> u64 {

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{self, MethodRouter};
 use serde::Serialize;
 use serde_json::json;
-use synapse_api::{ActionAnswer, ActionKind, ActionRequest, EventList, LogList};
+use synapse_api::{ActionAnswer, ActionKind, ActionRequest, EventList, LogList, NoExit, WhichExit};
 use synapse_node::NodeHandle;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
@@ -52,11 +52,12 @@ where
 }
 
 /// Every route, as `docs/control-api.md` has them; a test holds the two together.
-fn table() -> [(&'static str, &'static str, MethodRouter<Shared>); 10] {
+fn table() -> [(&'static str, &'static str, MethodRouter<Shared>); 11] {
     use routing::{delete, get, post};
     [
         ("GET", "/v1/status", get(status)),
         ("GET", "/v1/agents/{name}", get(agent)),
+        ("GET", "/v1/agents/{name}/exits/{incarnation}", get(exit)),
         ("POST", "/v1/agents/{name}/runs", post(runs::run)),
         ("POST", "/v1/runs/{run}/cancel", post(runs::cancel)),
         ("POST", "/v1/actions/{action}", post(action)),
@@ -85,7 +86,36 @@ async fn status(State(shared): State<Shared>, uri: Uri) -> Result<Response, Refu
 
 async fn agent(State(shared): State<Shared>, Segment(name): Segment) -> Result<Response, Refusal> {
     let detail = shared.node.agent(&name)?;
-    Ok(Json(convert::detail(detail)).into_response())
+    let frames = shared.node.frames(&name).await?;
+    Ok(Json(convert::detail(detail, frames)).into_response())
+}
+
+async fn exit(
+    State(shared): State<Shared>,
+    Segment((name, incarnation)): Segment<(String, String)>,
+) -> Result<Response, Refusal> {
+    let which: WhichExit = incarnation
+        .parse()
+        .map_err(|error: NoExit| Refusal::invalid(error.to_string()))?;
+    let exits = shared.node.agent(&name)?.exits;
+    let wanted = match which {
+        WhichExit::Last => exits.first(),
+        WhichExit::Of(incarnation) => exits.iter().find(|exit| exit.incarnation == incarnation),
+    };
+    let exit = wanted.ok_or_else(|| {
+        let kept: Vec<String> = exits
+            .iter()
+            .map(|exit| format!("#{}", exit.incarnation))
+            .collect();
+        Refusal::not_found(match kept.as_slice() {
+            [] => format!("{name} has not ended yet"),
+            kept => format!(
+                "no exit of {name} #{which} is kept; those that are: {}",
+                kept.join(", ")
+            ),
+        })
+    })?;
+    Ok(Json(convert::dossier(exit)).into_response())
 }
 
 async fn action(

@@ -7,6 +7,7 @@ pub(crate) mod stderr;
 
 mod birth;
 mod dotenv;
+mod last_words;
 mod living;
 mod replica;
 
@@ -22,18 +23,23 @@ use synapse_core::fault::{Fault, FaultCode, Origin};
 use synapse_core::spec::AgentSpec;
 use synapse_core::supervisor::WhyDown;
 use synapse_process::{ProcessGroup, Signal};
-use tokio::time::Instant;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout};
 
 use crate::agent::evidence::people;
 use crate::agent::replica::Replica;
 use crate::call::{Abandoned, Call};
 use crate::deadlines::{Deadlines, Limit};
 use crate::handle::{RunId, RunOutcome};
-use crate::link::{CancelReason, LinkPort};
+use crate::link::{CancelReason, LinkCommand, LinkPort};
 use crate::logs::LogBook;
 use crate::mailbox::{Mailbox, Sharing, Sleeper};
-use crate::view::{AgentDetail, AgentState, AgentView, ExitView, FailedRunView};
+use crate::view::{
+    AgentDetail, AgentState, AgentView, ExitView, FailedRunView, LiveFrames, NextAction, NextView,
+};
 
+/// How long a link may take to say which frames passed; it never waits, so that this is a guard.
+const FRAMES_WAIT: Duration = Duration::from_secs(1);
 /// Exits kept per replica.
 const EXITS_KEPT: usize = 20;
 
@@ -56,7 +62,7 @@ pub(crate) struct Agent {
 
 #[derive(Debug, Default)]
 struct Record {
-    exits: VecDeque<ExitView>,
+    exits: VecDeque<Arc<ExitView>>,
     failed_run: Option<FailedRunView>,
     restarts: u64,
     manifest: Value,
@@ -213,7 +219,7 @@ impl Agent {
     pub(crate) fn last_words(&self, replica: usize) -> String {
         let (last, _) = self.present(replica);
         let record = self.record.lock();
-        let of_last = |exit: &&ExitView| Some(exit.incarnation) == last;
+        let of_last = |exit: &&Arc<ExitView>| Some(exit.incarnation) == last;
         let Some(exit) = record.exits.iter().find(of_last) else {
             return format!("{} ended", self.name);
         };
@@ -309,6 +315,10 @@ impl Agent {
 
     pub(crate) fn began(&self, replica: usize, incarnation: u64) {
         self.log.begin(incarnation);
+        if let (Some(last), _) = self.present(replica) {
+            // Of no effect, unless its supervisor has died before it could say what it does.
+            self.decided(last, self.next(NextAction::Restart, "it was started again"));
+        }
         self.in_order(|| {
             self.change(replica, |slot| {
                 *slot = Replica::begun(incarnation);
@@ -442,7 +452,7 @@ impl Agent {
     }
 
     /// How a process ended is kept.
-    pub(crate) fn exited(&self, exit: ExitView) {
+    pub(crate) fn exited(&self, exit: Arc<ExitView>) {
         let replica = exit.replica;
         let mut record = self.record.lock();
         let mut kept = 0;
@@ -451,6 +461,39 @@ impl Agent {
             old.replica != replica || kept < EXITS_KEPT
         });
         record.exits.push_front(exit);
+    }
+
+    /// What follows an exit is decided: its dossier is complete, and goes into the log. Said once
+    /// only; no effect where the exit is not kept.
+    pub(crate) fn decided(&self, incarnation: u64, next: NextView) {
+        let record = self.record.lock();
+        let mut exits = record.exits.iter();
+        let exit = exits.find(|exit| exit.incarnation == incarnation).cloned();
+        drop(record);
+        if let Some(exit) = exit
+            && exit.next.set(next).is_ok()
+        {
+            evidence::log(&exit);
+        }
+    }
+
+    /// What its supervisor does about an end that it wanted itself.
+    pub(crate) fn nothing_next(&self) -> NextView {
+        let detail = match self.is_held() {
+            true => "it was told to stop",
+            false => "its end was wanted: by its supervisor, or for it to hibernate",
+        };
+        self.next(NextAction::Nothing, detail)
+    }
+
+    fn next(&self, action: NextAction, detail: &str) -> NextView {
+        let supervisor = self.path.rsplit_once('/').map_or("", |(path, _)| path);
+        NextView::new(supervisor, action, detail)
+    }
+
+    /// From spawn to ready of a replica's present or last incarnation.
+    pub(crate) fn start_took(&self, replica: usize) -> Option<Duration> {
+        self.replicas.get(replica)?.lock().start_took
     }
 
     /// Kept for whoever looks after the agent; a mistake of the caller's is none of it.
@@ -470,6 +513,31 @@ impl Agent {
             let slot = slot.lock();
             (slot.incarnation, slot.pid)
         })
+    }
+
+    /// The last frames of every living incarnation, as far as their links answer.
+    pub(crate) async fn frames(&self) -> Vec<LiveFrames> {
+        let mut live = Vec::new();
+        for (replica, slot) in self.replicas.iter().enumerate() {
+            let (port, incarnation) = {
+                let slot = slot.lock();
+                (slot.port.upgrade(), slot.incarnation)
+            };
+            let (Some(port), Some(incarnation)) = (port, incarnation) else {
+                continue;
+            };
+            let (ask, answer) = oneshot::channel();
+            port.send(LinkCommand::Frames(ask));
+            // A link that ends drops the question.
+            if let Ok(Ok(frames)) = timeout(FRAMES_WAIT, answer).await {
+                live.push(LiveFrames {
+                    replica,
+                    incarnation,
+                    frames,
+                });
+            }
+        }
+        live
     }
 
     pub(crate) fn view(&self) -> AgentView {

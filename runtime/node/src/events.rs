@@ -1,13 +1,14 @@
 //! What happened in the node: the last events, and a feed of those that follow.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::sync::broadcast;
 
 use crate::clock::timestamp;
-use crate::view::{EventKind, NodeEvent};
+use crate::view::{EventKind, ExitView, NodeEvent};
 
 /// Events kept for those who ask later.
 const EVENTS_KEPT: usize = 1_000;
@@ -36,6 +37,7 @@ pub(crate) struct Happening {
     pub(crate) incarnation: Option<u64>,
     pub(crate) message: String,
     pub(crate) data: Value,
+    pub(crate) exit: Option<Arc<ExitView>>,
 }
 
 impl Happening {
@@ -47,6 +49,7 @@ impl Happening {
             incarnation: None,
             message: message.into(),
             data: Value::Null,
+            exit: None,
         }
     }
 
@@ -67,6 +70,11 @@ impl Happening {
 
     pub(crate) fn data(self, data: Value) -> Self {
         Self { data, ..self }
+    }
+
+    pub(crate) fn exit(self, exit: Arc<ExitView>) -> Self {
+        let exit = Some(exit);
+        Self { exit, ..self }
     }
 }
 
@@ -89,6 +97,7 @@ impl EventHub {
             incarnation: happening.incarnation,
             message: happening.message,
             data: happening.data,
+            exit: happening.exit,
         };
         state.seq += 1;
         if state.kept.len() == EVENTS_KEPT {

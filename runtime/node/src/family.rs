@@ -8,18 +8,18 @@ use serde_json::json;
 use synapse_core::exit::ExitReason;
 use synapse_core::name::Name;
 use synapse_core::spec::Restart;
-use synapse_core::supervisor::{Cause, ChildId, CrashReport, StartError, WhyDown};
+use synapse_core::supervisor::{Cause, ChildId, Context, CrashReport, StartError, WhyDown};
 use synapse_core::time::Millis;
 
-use crate::agent::Agent;
 use crate::agent::evidence::people;
 use crate::agent::process::{AgentProcess, Arguments};
+use crate::agent::{Agent, millis};
 use crate::events::Happening;
 use crate::node::Node;
 use crate::supervisor::{
     AgentFactory, AgentStart, ChildEvents, ChildHandle, SupervisorEvent, SupervisorObserver,
 };
-use crate::view::{AgentState, EventKind};
+use crate::view::{AgentState, EventKind, NextAction, NextView};
 
 /// Begins incarnations for the tree.
 #[derive(Debug)]
@@ -109,18 +109,31 @@ impl SupervisorObserver for Watcher {
             SupervisorEvent::Report(report) => crash_report(&node, supervisor, &report),
             SupervisorEvent::Restarting {
                 child,
+                incarnation,
                 restarts,
                 intensity,
                 period,
                 delay,
-                ..
             } => {
-                let budget = format!("{restarts}/{intensity} in {}", setting(period));
-                restarting(&node, &child, &budget, delay);
+                let next = NextView {
+                    delay: Some(delay.into()),
+                    restarts: Some(restarts),
+                    intensity: Some(intensity),
+                    period: Some(period.into()),
+                    ..NextView::new(
+                        supervisor,
+                        NextAction::Restart,
+                        restart_in(delay, (restarts, intensity, period)),
+                    )
+                };
+                restarting(&node, &child, incarnation, next);
             }
             SupervisorEvent::StaysDown {
-                child, reason, why, ..
-            } => stays_down(&node, supervisor, &child, &reason, why),
+                child,
+                incarnation,
+                reason,
+                why,
+            } => stays_down(&node, supervisor, (&child, incarnation), &reason, why),
             SupervisorEvent::Ended { cause, .. } => ended(&node, supervisor, cause),
             SupervisorEvent::StartFailed(error) => start_failed(&node, supervisor, &error),
             // Declared children are not forgotten.
@@ -152,8 +165,29 @@ fn crash_report(node: &Node, supervisor: &str, report: &CrashReport) {
     );
     let data = serde_json::to_value(report).unwrap_or_default();
     node.standings.reported(name_of(supervisor), report);
+    let next = match report.context {
+        Context::Shutdown => Some(gave_up(supervisor)),
+        Context::ShutdownError => Some(NextView::new(
+            supervisor,
+            NextAction::Nothing,
+            "it ended while it was being stopped",
+        )),
+        // It is told with what is done about it.
+        Context::StartError | Context::ChildTerminated | Context::Parked => None,
+    };
+    if let (Some(next), Some((agent, _))) = (next, agent_of(node, &offender.id)) {
+        agent.decided(offender.incarnation, next);
+    }
     let happening = Happening::new(EventKind::CrashReport, report.to_string()).data(data);
     node.events.publish(happening.supervisor(supervisor));
+}
+
+fn gave_up(supervisor: &str) -> NextView {
+    let detail = format!(
+        "{} gave up: more restarts than its intensity allows",
+        name_of(supervisor)
+    );
+    NextView::new(supervisor, NextAction::GaveUp, detail)
 }
 
 /// The agent and the replica that a supervisor's child is; `None` for a supervisor.
@@ -164,30 +198,46 @@ fn agent_of(node: &Node, child: &ChildId) -> Option<(Arc<Agent>, usize)> {
     Some((agent, replica.parse().ok()?))
 }
 
-fn restarting(node: &Node, child: &ChildId, budget: &str, delay: Millis) {
+/// A restart in words: `restarting in 200 ms (1/3 in 5s)`.
+fn restart_in(delay: Millis, (restarts, intensity, period): (u32, u32, Millis)) -> String {
+    let wait = match delay {
+        Millis(0) => String::new(),
+        delay => format!(" in {}", people(delay.into())),
+    };
+    format!(
+        "restarting{wait} ({restarts}/{intensity} in {})",
+        setting(period)
+    )
+}
+
+fn restarting(node: &Node, child: &ChildId, incarnation: u64, next: NextView) {
+    let detail = &next.detail;
     let Some((agent, replica)) = agent_of(node, child) else {
         node.standings.restarting(child.as_str());
-        let message = format!("supervisor {child} ended; restarting ({budget})");
+        let message = format!("supervisor {child} ended; {detail}");
         let happening = Happening::new(EventKind::AgentRestarting, message);
         node.events.publish(happening.supervisor(child.as_str()));
         return;
     };
     agent.restarted();
     agent.set_state(replica, AgentState::Backoff);
-    let wait = match delay {
-        Millis(0) => String::new(),
-        delay => format!(" in {}", people(delay.into())),
-    };
-    let message = format!("{}; restarting{wait} ({budget})", agent.last_words(replica));
-    let data = json!({ "delay_ms": delay.0, "replica": replica });
+    let message = format!("{}; {detail}", agent.last_words(replica));
+    let delay = next.delay.map(millis);
+    let data = json!({ "delay_ms": delay, "replica": replica, "next": next });
+    agent.decided(incarnation, next);
     let happening = Happening::new(EventKind::AgentRestarting, message).data(data);
-    let incarnation = agent.present(replica).0;
     node.events
-        .publish(happening.agent(&agent.name, incarnation));
+        .publish(happening.agent(&agent.name, Some(incarnation)));
 }
 
 /// A child ended and is not started again: `path` is its supervisor's.
-fn stays_down(node: &Node, path: &str, child: &ChildId, reason: &ExitReason, why: WhyDown) {
+fn stays_down(
+    node: &Node,
+    path: &str,
+    (child, incarnation): (&ChildId, u64),
+    reason: &ExitReason,
+    why: WhyDown,
+) {
     let Some((agent, replica)) = agent_of(node, child) else {
         return supervisor_stays_down(node, path, child, why);
     };
@@ -199,11 +249,16 @@ fn stays_down(node: &Node, path: &str, child: &ChildId, reason: &ExitReason, why
     agent.stays_down(replica, (state, why), &fault);
     let because = because(node, path, child, why, agent.spec.restart);
     let message = format!("{}; {because}", agent.last_words(replica));
-    let data = json!({ "replica": replica, "why": why.as_str() });
+    let action = match why {
+        WhyDown::Parked => NextAction::Parked,
+        WhyDown::RestartType | WhyDown::StartRequest => NextAction::LeftDown,
+    };
+    let next = NextView::new(path, action, because);
+    let data = json!({ "replica": replica, "why": why.as_str(), "next": next });
+    agent.decided(incarnation, next);
     let happening = Happening::new(EventKind::AgentDown, message).data(data);
-    let incarnation = agent.present(replica).0;
     node.events
-        .publish(happening.agent(&agent.name, incarnation));
+        .publish(happening.agent(&agent.name, Some(incarnation)));
 }
 
 /// A supervisor ended and is not started again, and with it all that is below.
@@ -271,6 +326,13 @@ fn name_of(path: &str) -> &str {
 fn start_failed(node: &Node, path: &str, error: &StartError) {
     let name = name_of(path);
     node.standings.start_failed(name, error);
+    if let [culprit] = error.path.as_slice()
+        && let Some((agent, replica)) = agent_of(node, culprit)
+        && let (Some(incarnation), _) = agent.present(replica)
+    {
+        let detail = format!("{name} did not come up, and what it had started is ended");
+        agent.decided(incarnation, NextView::new(path, NextAction::GaveUp, detail));
+    }
     for agent in node.registry.below(name) {
         agent.waits_with_its_supervisor();
     }

@@ -16,7 +16,9 @@ use crate::link::CancelReason;
 use crate::node::{Node, NodeEnd};
 use crate::operator::Wish;
 use crate::status;
-use crate::view::{ActionOutcome, AgentDetail, LogLine, NodeEvent, NodeStatus, SessionView};
+use crate::view::{
+    ActionOutcome, AgentDetail, LiveFrames, LogLine, NodeEvent, NodeStatus, SessionView,
+};
 
 /// The number of a run, unique in its node. Its text form is `r-17`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -199,6 +201,15 @@ impl NodeHandle {
     /// `agent_not_found`, with the nearest name in the details.
     pub fn agent(&self, name: &str) -> Result<AgentDetail, Fault> {
         self.node.registry.agent(name).map(|agent| agent.detail())
+    }
+
+    /// The last frames of every living incarnation of an agent.
+    ///
+    /// # Errors
+    /// `agent_not_found`, with the nearest name in the details.
+    pub async fn frames(&self, name: &str) -> Result<Vec<LiveFrames>, Fault> {
+        let agent = self.node.registry.agent(name)?;
+        Ok(agent.frames().await)
     }
 
     /// Makes a call; its events come from the [`Run`].

@@ -37,7 +37,7 @@ pub use node::{NodeEnd, NodeError, NodeSettings, SESSION_BYTES_MAX, SESSIONS_MAX
 pub use session::{Segment, SessionStore};
 pub use synapse_process::{Signal, Spawner};
 pub use view::{
-    ActionOutcome, AgentDetail, AgentState, AgentView, EventKind, ExitView, FailedRunView, LogLine,
-    LogStream, NodeEvent, NodeStatus, ReplicaView, SessionView, SupervisorExit, SupervisorView,
-    Turn,
+    ActionOutcome, AgentDetail, AgentState, AgentView, EventKind, ExitView, FailedRunView,
+    FrameView, LiveFrames, LogLine, LogStream, NextAction, NextView, NodeEvent, NodeStatus,
+    ReplicaView, RunCutOff, SessionView, Side, SupervisorExit, SupervisorView, Turn,
 };

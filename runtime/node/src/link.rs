@@ -8,6 +8,7 @@ mod answer;
 mod outbox;
 mod pipes;
 mod port;
+mod recent;
 mod runs;
 
 use std::collections::HashMap;
@@ -25,7 +26,7 @@ use tokio::sync::oneshot;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
-pub(crate) use port::{Death, LinkCommand, LinkPort};
+pub(crate) use port::{Death, LinkCommand, LinkEnd, LinkPort};
 pub(crate) use synapse_wire::frame::CancelReason;
 
 use crate::agent::Agent;
@@ -34,6 +35,7 @@ use crate::call::Call;
 use crate::logs::cut;
 use outbox::{Flushed, Outbox};
 use pipes::{read, writable};
+use recent::Recent;
 use runs::Running;
 
 /// What the link tells the actor.
@@ -67,6 +69,9 @@ pub(crate) struct Link {
     pub(crate) greeting: Option<Greeting>,
     session: RuntimeSession,
     outbox: Outbox,
+    recent: Recent,
+    /// The time of this turn of the loop, once something has asked for it.
+    now: Option<Instant>,
     runs: HashMap<u64, Running, BuildHasherDefault<RunHasher>>,
     schema: Option<Validator>,
     /// Whether outputs are checked when they come, because the program does not ask.
@@ -99,6 +104,8 @@ impl Link {
             greeting: Some(greeting),
             session: RuntimeSession::new(),
             outbox: Outbox::default(),
+            recent: Recent::default(),
+            now: None,
             runs: HashMap::default(),
             schema: None,
             check_results: false,
@@ -114,9 +121,9 @@ impl Link {
         }
     }
 
-    /// Carries runs until the actor says that the process is dead; then answers what is left and
-    /// returns the runs that were in flight.
-    pub(crate) async fn serve(mut self, stdin: Sender, mut stdout: Receiver) -> Vec<String> {
+    /// Carries runs until the actor says that the process is dead; then answers what is left, and
+    /// returns what it knows of the end.
+    pub(crate) async fn serve(mut self, stdin: Sender, mut stdout: Receiver) -> LinkEnd {
         let mut stdin = Some(stdin);
         let mut decoder = FrameDecoder::<FromAgent>::new();
         let port = Arc::clone(&self.port);
@@ -124,24 +131,31 @@ impl Link {
         let mut rung = pin!(port.rung());
         while self.reaped.is_none() && self.death.is_none() {
             self.take_calls();
+            self.note_sent();
             if self.outbox.flush(&mut stdin) == Flushed::Broken {
                 self.condemn(LinkEvent::Closed { torn: None });
             }
             let grace = self.next_grace();
             tokio::select! {
                 biased;
-                read = read(&mut stdout, &mut decoder), if self.open => self.read(&read, &mut decoder),
+                read = read(&mut stdout, &mut decoder), if self.open => {
+                    self.now = None;
+                    self.read(&read, &mut decoder);
+                }
                 () = rung.as_mut() => {
+                    self.now = None;
                     rung.set(port.rung());
                     self.obey(&mut stdin);
                     self.gather().await;
                 }
-                () = writable(stdin.as_ref()), if self.outbox.waits() => {}
+                () = writable(stdin.as_ref()), if self.outbox.waits() => self.now = None,
                 () = until(grace) => {
+                    self.now = None;
                     self.grace_over();
                 }
             }
         }
+        self.now = None;
         self.drain(stdout, &mut decoder);
         // What the process said last may be why it ended, so the reason is settled only now.
         drop(self.reaped.take());
@@ -149,7 +163,19 @@ impl Link {
             port.rung().await;
             self.obey(&mut stdin);
         }
-        self.answer_the_rest()
+        let died = self
+            .death
+            .as_ref()
+            .map_or_else(Instant::now, |death| death.at);
+        LinkEnd {
+            frames: self.recent.view(died),
+            runs: self.answer_the_rest(),
+        }
+    }
+
+    /// The time of this turn: a clock is read once for all that happens in it.
+    fn now(&mut self) -> Instant {
+        *self.now.get_or_insert_with(Instant::now)
     }
 
     /// Lets the callers who are about to call do so first, where the agent is busy and takes more
@@ -187,7 +213,7 @@ impl Link {
             Event::Result(result) => self.result(result),
             Event::Fault(fault) => self.fault(fault),
             Event::OutputCheck(check) => self.output_check(&check),
-            Event::ToolCall(call) => self.no_such_tool(&call),
+            Event::ToolCall(call) => self.tool_call(&call),
             // Nothing pings yet; a pong is then a violation, which the session tells.
             Event::Pong(_) => {}
             Event::Log(log) => self.log(&log),
@@ -257,6 +283,8 @@ impl Link {
                     }
                 }
                 LinkCommand::CloseInput => *stdin = None,
+                // An error means that the asker has given up.
+                LinkCommand::Frames(to) => drop(to.send(self.recent.view(Instant::now()))),
                 LinkCommand::Reaped(read) => self.reaped = Some(read),
                 LinkCommand::Died(death) => self.death = Some(*death),
             }

@@ -13,8 +13,6 @@ use crate::view::{LogLine, LogStream};
 const LINES_KEPT: usize = 1_000;
 /// The longest line, in bytes; the rest of a longer one is cut.
 pub(crate) const LINE_BYTES_MAX: usize = 8 * 1024;
-/// Bytes of a tail of stderr: it is copied into events, exits and the faults of callers.
-const TAIL_BYTES_MAX: usize = LINE_BYTES_MAX + 64;
 /// Lines that a slow reader may be behind before it loses some (and is told so).
 const LINES_FEED: usize = 1_024;
 /// Ended incarnations whose lines are kept.
@@ -130,28 +128,18 @@ impl LogBook {
         (lines, feed.subscribe())
     }
 
-    /// The last lines that an incarnation's process wrote itself, as far as they are short enough.
-    pub(crate) fn stderr_tail(&self, incarnation: u64, lines: usize) -> Vec<String> {
-        let mut room = TAIL_BYTES_MAX;
+    /// The lines that an incarnation's process wrote itself, as far as they are kept.
+    pub(crate) fn stderr(&self, incarnation: u64) -> Vec<String> {
         let pages = self.pages.lock();
         let page = pages
             .iter()
             .rev()
             .find(|page| page.incarnation == incarnation);
-        let mut tail: Vec<String> = page
-            .into_iter()
-            .flat_map(|page| page.lines.iter().rev())
+        page.into_iter()
+            .flat_map(|page| page.lines.iter())
             .filter(|line| line.stream == LogStream::Stderr)
-            .take(lines)
             .map(|line| line.text.clone())
-            .take_while(|text| {
-                let fits = text.len() <= room;
-                room = room.saturating_sub(text.len());
-                fits
-            })
-            .collect();
-        tail.reverse();
-        tail
+            .collect()
     }
 }
 

@@ -1,12 +1,16 @@
 //! What a node shows of itself: plain values, taken at one moment. Knows no wire format.
 
+mod exit;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use synapse_core::exit::ExitReason;
 use synapse_core::fault::{FaultCode, Origin};
 use synapse_core::spec::{AgentSpec, OnExhausted, StartOrder, Strategy};
 use synapse_core::supervisor::{Cause, WhyDown};
+
+pub use exit::{ExitView, FrameView, LiveFrames, NextAction, NextView, RunCutOff, Side};
 
 /// Where an agent's incarnation stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,31 +51,6 @@ impl AgentState {
     }
 }
 
-/// How an incarnation ended, with its evidence.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ExitView {
-    /// Why.
-    pub reason: ExitReason,
-    /// When, RFC 3339 in UTC.
-    pub at: String,
-    /// Which replica's.
-    pub replica: usize,
-    /// Which incarnation it was.
-    pub incarnation: u64,
-    /// Its process, where there was one.
-    pub pid: Option<u32>,
-    /// How long it lived.
-    pub uptime: Duration,
-    /// The last lines of its stderr.
-    pub stderr_tail: Vec<String>,
-    /// The Python traceback that it reported, if any.
-    pub traceback: Option<String>,
-    /// Its largest resident size, in bytes.
-    pub peak_resident_bytes: Option<u64>,
-    /// The runs that were in flight, e.g. `r-17`.
-    pub runs_in_flight: Vec<String>,
-}
-
 /// One process of an agent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReplicaView {
@@ -109,7 +88,7 @@ pub struct AgentView {
     /// `run`, `run_stream`, `run_sync`, or `function`; `None` before the first ready.
     pub mode: Option<String>,
     /// The last exit of any replica.
-    pub last_exit: Option<ExitView>,
+    pub last_exit: Option<Arc<ExitView>>,
     /// Its processes; never empty.
     pub replicas: Vec<ReplicaView>,
     /// What the program said of itself when it became ready: a JSON object, or null.
@@ -144,7 +123,7 @@ pub struct AgentDetail {
     /// Its spec.
     pub spec: AgentSpec,
     /// The last exits of every replica, newest first.
-    pub exits: Vec<ExitView>,
+    pub exits: Vec<Arc<ExitView>>,
     /// The last run that failed.
     pub failed_run: Option<FailedRunView>,
 }
@@ -318,6 +297,8 @@ pub struct NodeEvent {
     pub message: String,
     /// More: a JSON object.
     pub data: Value,
+    /// The dossier, where it is of an exit.
+    pub exit: Option<Arc<ExitView>>,
 }
 
 /// One exchange of a conversation.

@@ -10,6 +10,7 @@ use bytes::buf::Limit;
 use bytes::{Buf, BufMut, BytesMut};
 
 use crate::frame::Wire;
+use crate::head::FrameHead;
 use crate::limits::{FRAME_BYTES_MAX, HEADER_BYTES, READ_BYTES};
 use crate::violation::Violation;
 
@@ -60,6 +61,12 @@ impl<F: Wire> FrameDecoder<F> {
             self.buffer = BytesMut::new();
         }
         decoded
+    }
+
+    /// The front of the frame that [`FrameDecoder::next_frame`] is about to read.
+    #[must_use]
+    pub fn head(&self) -> Option<FrameHead> {
+        FrameHead::peek(&self.buffer)
     }
 
     /// Says whether the stream may end here.

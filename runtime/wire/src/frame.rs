@@ -180,7 +180,7 @@ pub(crate) struct Fields<'r, 'a> {
 
 impl<'r, 'a> Fields<'r, 'a> {
     /// Reads the array's length, the kind and the run.
-    fn open(from: &'r mut Reader<'a>) -> Result<(Self, u64, u64), Violation> {
+    pub(crate) fn open(from: &'r mut Reader<'a>) -> Result<(Self, u64, u64), Violation> {
         let malformed = |flaw| Violation::Malformed {
             part: "frame",
             flaw,

@@ -22,12 +22,14 @@ mod writer;
 pub mod frame;
 
 pub mod decoder;
+pub mod head;
 
 pub mod credit;
 pub mod session;
 
 pub use decoder::FrameDecoder;
 pub use frame::{CallFrame, ChunkData, FromAgent, FromRuntime, Map, Wire};
+pub use head::FrameHead;
 pub use session::{Event, Greeting, OpenRun, Refused, RunHasher, RuntimeSession};
 pub use violation::{Flaw, Violation};
 pub use writer::EncodeError;

@@ -54,22 +54,28 @@ pub(crate) async fn tree(arguments: &TreeArguments) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// `synapse inspect AGENT`.
+/// `synapse inspect AGENT`, and with `--exit` one of its ends.
 pub(crate) async fn inspect(arguments: &InspectArguments) -> Result<u8, Failure> {
-    let detail = match connect(&arguments.place)
-        .await?
-        .agent(&arguments.agent)
-        .await
-    {
-        Ok(detail) => detail,
-        Err(error) => return fail(error, Some(&arguments.agent), arguments.output.json),
+    let client = connect(&arguments.place).await?;
+    let (agent, json) = (arguments.agent.as_str(), arguments.output.json);
+    let (cells, palette) = (terminal_cells(), Surroundings::detect().palette);
+    let shown = match arguments.exit {
+        None => client.agent(agent).await.map(|detail| match json {
+            true => serde_json::to_string(&detail),
+            false => Ok(render::inspect(&detail, arguments.frames, cells, palette)),
+        }),
+        Some(which) => client.exit(agent, which).await.map(|dossier| match json {
+            true => serde_json::to_string(&dossier),
+            false => Ok(render::dossier(&dossier, arguments.frames, cells, palette)),
+        }),
     };
-    let text = if arguments.output.json {
-        serde_json::to_string(&detail)
-            .map_err(|error| Failure::new(format!("cannot print the agent: {error}")))?
-    } else {
-        render::inspect(&detail, terminal_cells(), Surroundings::detect().palette)
-    };
-    print_line(&text)?;
-    Ok(0)
+    match shown {
+        Ok(text) => {
+            let text =
+                text.map_err(|error| Failure::new(format!("cannot print the agent: {error}")))?;
+            print_line(&text)?;
+            Ok(0)
+        }
+        Err(error) => fail(error, Some(agent), json),
+    }
 }

@@ -1,7 +1,7 @@
 //! What goes out of the machine: what the shell does, in order.
 
 use serde_json::Value;
-use synapse_api::{ActionKind, NodeEvent, Status};
+use synapse_api::{ActionKind, NodeEvent, Status, WhichExit};
 
 use super::{Task, View};
 use crate::end::ConsoleEnd;
@@ -76,7 +76,15 @@ pub(crate) enum Question {
     Status,
     /// Whether there is such an agent.
     Agent(String),
-    Inspect(String),
+    Inspect {
+        agent: String,
+        frames: bool,
+    },
+    Exit {
+        agent: String,
+        which: WhichExit,
+        frames: bool,
+    },
     History(String),
     Logs {
         agent: String,

@@ -1,8 +1,8 @@
 //! What comes to the machine: what was typed, what the node answers, what happens meanwhile.
 
 use synapse_api::{
-    ActionOutcome, AgentDetail, ClientError, Fault, LogLine, NodeEvent, RunEvent, SessionView,
-    Status,
+    ActionOutcome, AgentDetail, ClientError, Dossier, Fault, LogLine, NodeEvent, RunEvent,
+    SessionView, Status,
 };
 
 use super::Task;
@@ -53,7 +53,8 @@ pub(crate) enum Answer {
     Tree(Status),
     Status(Status),
     Agent(AgentDetail),
-    Inspect(AgentDetail),
+    Inspect { detail: AgentDetail, frames: bool },
+    Exit { dossier: Dossier, frames: bool },
     History(SessionView),
     Logs(Vec<LogLine>),
     Events(Vec<NodeEvent>),

@@ -50,7 +50,23 @@ impl Machine {
             Command::New => self.new_conversation(actions),
             Command::Deps(deps) => self.deps(deps, actions),
             Command::History => self.history(actions),
-            Command::Inspect(agent) => self.ask(Question::Inspect(agent), actions),
+            Command::Inspect {
+                agent,
+                exit: None,
+                frames,
+            } => self.ask(Question::Inspect { agent, frames }, actions),
+            Command::Inspect {
+                agent,
+                exit: Some(which),
+                frames,
+            } => self.ask(
+                Question::Exit {
+                    agent,
+                    which,
+                    frames,
+                },
+                actions,
+            ),
             Command::Logs {
                 agent,
                 follow,
@@ -165,8 +181,13 @@ impl Machine {
                 self.learn_program(&detail.status);
                 self.current = Some(detail.status.name);
             }
-            Answer::Inspect(detail) => {
-                actions.push(Action::Show(View::Inspect(Box::new(detail))));
+            Answer::Inspect { detail, frames } => {
+                let detail = Box::new(detail);
+                actions.push(Action::Show(View::Inspect { detail, frames }));
+            }
+            Answer::Exit { dossier, frames } => {
+                let dossier = Box::new(dossier);
+                actions.push(Action::Show(View::Exit { dossier, frames }));
             }
             Answer::History(session) => actions.push(Action::Show(View::History(session))),
             Answer::Logs(lines) => {

@@ -381,6 +381,7 @@ fn use_asks_the_node_and_changes_the_prompt() {
         spec: synapse_api::AgentSummary::default(),
         last_exits: Vec::new(),
         last_fault: None,
+        frames: Vec::new(),
     };
     let answer = Box::new(Answer::Agent(detail));
     assert_eq!(

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use synapse_api::{
-    ActionOutcome, AgentDetail, Fault, LogLine, NodeEvent, RunResult, SessionView, Status,
+    ActionOutcome, AgentDetail, Dossier, Fault, LogLine, NodeEvent, RunResult, SessionView, Status,
     ToolEvent,
 };
 
@@ -21,7 +21,19 @@ pub(crate) enum View {
     /// `/status`
     Status(Box<Status>),
     /// `/inspect`
-    Inspect(Box<AgentDetail>),
+    Inspect {
+        /// The agent.
+        detail: Box<AgentDetail>,
+        /// Whether with its last frames.
+        frames: bool,
+    },
+    /// `/inspect --exit`
+    Exit {
+        /// The exit.
+        dossier: Box<Dossier>,
+        /// Whether with all its frames.
+        frames: bool,
+    },
     /// `/history`
     History(SessionView),
     /// A line of `/logs`

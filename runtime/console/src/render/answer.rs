@@ -155,8 +155,10 @@ fn hint(fault: &Fault, agent: Option<&str>, voice: Voice) -> Option<String> {
         .or(agent)?;
     Some(match fault.code.as_str() {
         "agent_crashed" => {
-            let logs = voice.verb(&format!("logs {agent} --previous"));
-            format!("{logs} shows what it wrote last.")
+            let which = fault.details.get("incarnation").and_then(Value::as_u64);
+            let which = which.map_or_else(|| "last".to_owned(), |it| it.to_string());
+            let inspect = voice.verb(&format!("inspect {agent} --exit {which}"));
+            format!("{inspect} shows what happened.")
         }
         // The node's own words may say it already.
         "agent_stopped" if fault.message.contains("start") => return None,

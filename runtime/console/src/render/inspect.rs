@@ -5,31 +5,26 @@ use synapse_api::{
     AgentDetail, AgentStatus, AgentSummary, LastExit, LastFault, Program, ReplicaStatus,
 };
 
-use super::layout::{indented, pad, wrap};
 use super::measure::{bytes, clock, count, duration_ms, setting_ms};
+use super::page::Page;
 use super::tree::is_parked;
 use super::{Palette, printable, state_colour};
 
-/// How far the values stand to the right of their keys' beginnings.
-const KEY_CELLS: usize = 14;
 /// The exits that are shown with all their evidence; of older ones its last line.
 const EXITS_WITH_EVIDENCE: usize = 1;
 
-/// The view of `/inspect`.
+/// The view of `/inspect`; where they are asked for, with the last frames of what lives.
 #[must_use]
-pub fn inspect(detail: &AgentDetail, cells: usize, palette: Palette) -> String {
+pub fn inspect(detail: &AgentDetail, all_frames: bool, cells: usize, palette: Palette) -> String {
     let AgentDetail {
         status,
         manifest,
         spec,
         last_exits,
         last_fault,
+        frames,
     } = detail;
-    let mut page = Page {
-        lines: Vec::new(),
-        cells,
-        palette,
-    };
+    let mut page = Page::new(cells, palette);
     page.head(status, spec);
     page.process(status);
     if let Some(program) = status.program.as_ref().map(Program::describe) {
@@ -45,24 +40,14 @@ pub fn inspect(detail: &AgentDetail, cells: usize, palette: Palette) -> String {
     if let Some(fault) = last_fault {
         page.fault(fault);
     }
-    page.lines.join("\n")
-}
-
-#[derive(Debug)]
-struct Page {
-    lines: Vec<String>,
-    cells: usize,
-    palette: Palette,
+    for live in frames.iter().filter(|_| all_frames) {
+        let key = format!("frames of #{}", live.incarnation);
+        page.frames(&key, &live.frames, true);
+    }
+    page.text()
 }
 
 impl Page {
-    fn pair(&mut self, key: &str, value: &str) {
-        let key = self.palette.dim(&pad(key, KEY_CELLS));
-        let value = wrap(&printable(value), self.cells.saturating_sub(KEY_CELLS), "");
-        let value = value.replace('\n', &format!("\n{}", " ".repeat(KEY_CELLS)));
-        self.lines.push(format!("{key}{value}"));
-    }
-
     fn head(&mut self, status: &AgentStatus, spec: &AgentSummary) {
         let name = self.palette.strong(&status.name);
         let state = state_colour(&status.state, self.palette);
@@ -188,6 +173,7 @@ impl Page {
     }
 
     fn evidence(&mut self, exit: &LastExit) {
+        self.pair("more of it", &format!("--exit {}", exit.incarnation));
         if let Some(peak) = exit.peak_resident_bytes {
             self.pair("peak memory", &bytes(peak));
         }
@@ -220,13 +206,6 @@ impl Page {
         );
         self.pair("last fault", &text);
         self.quote("traceback", fault.traceback.as_deref().unwrap_or_default());
-    }
-
-    fn quote(&mut self, key: &str, text: &str) {
-        if !text.trim().is_empty() {
-            self.lines.push(self.palette.dim(key));
-            self.lines.push(indented(printable(text).trim_end(), "  "));
-        }
     }
 }
 

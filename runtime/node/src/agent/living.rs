@@ -10,12 +10,12 @@ use synapse_wire::Greeting;
 use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::agent::evidence::{LAST_WORDS, answer_runs};
 use crate::agent::process::Message;
 use crate::agent::{Agent, stderr};
-use crate::link::{Death, Link, LinkCommand, LinkPort};
+use crate::link::{Death, Link, LinkCommand, LinkEnd, LinkPort};
 use crate::view::ExitView;
 
 /// The living process. Dropping it kills its group.
@@ -24,10 +24,12 @@ pub(super) struct Living {
     pid: u32,
     group: Arc<ProcessGroup>,
     port: LinkOwner,
-    link: JoinHandle<Vec<String>>,
+    link: JoinHandle<LinkEnd>,
     /// Until the process is reaped.
     stderr: Option<Capture>,
     peak_resident_bytes: Option<u64>,
+    /// When it was reaped.
+    died: Option<Instant>,
 }
 
 /// The task that reads stderr, and what tells it that the process is dead.
@@ -49,7 +51,9 @@ impl Drop for LinkOwner {
     fn drop(&mut self) {
         let fault = self.agent.lost();
         // Not heard where it was told in order before.
-        self.port.send(LinkCommand::Died(Box::new(Death { fault })));
+        let at = Instant::now();
+        self.port
+            .send(LinkCommand::Died(Box::new(Death { fault, at })));
     }
 }
 
@@ -94,6 +98,7 @@ impl Living {
                 died,
             }),
             peak_resident_bytes: None,
+            died: None,
         })
     }
 
@@ -131,6 +136,7 @@ impl Living {
     /// The process may have said why it ended, and that may still be in its pipes.
     pub(super) fn read_last_words(&mut self, actor: &ActorRef<Message>, exit: &Exit) {
         self.peak_resident_bytes = exit.peak_resident_bytes;
+        self.died = Some(Instant::now());
         let (read, is_read) = oneshot::channel();
         self.tell(LinkCommand::Reaped(read));
         let capture = self.stderr.take();
@@ -155,7 +161,8 @@ impl Living {
 
     /// The guard of its group lives until its runs are answered.
     pub(super) async fn answer_runs(self, agent: &Agent, exit: ExitView) -> ExitView {
-        answer_runs(agent, &self.port.port, self.link, exit).await
+        let died = self.died.unwrap_or_else(Instant::now);
+        answer_runs(agent, &self.port.port, self.link, (exit, died)).await
     }
 }
 

@@ -23,7 +23,7 @@ use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
-use crate::agent::evidence::{asked_for, level, people};
+use crate::agent::evidence::{asked_for, dossier, level, people};
 use crate::agent::living::Living;
 use crate::agent::{Agent, birth, millis};
 use crate::clock::timestamp;
@@ -84,6 +84,8 @@ pub(crate) struct State {
     incarnation: u64,
     machine: Presence,
     began: Instant,
+    /// The same for people.
+    began_at: String,
     /// Timers are told by number: an older one that rings has no effect.
     timer: u64,
     alarm: Option<Alarm>,
@@ -97,6 +99,8 @@ pub(crate) struct State {
     torn: Option<String>,
     /// How the process ended, until that is told.
     exit: Option<ExitView>,
+    /// What the system said of the process's end, once it did.
+    status: Option<ExitStatus>,
 }
 
 /// A timer that is set: its number and its task, which ends with this.
@@ -170,6 +174,7 @@ impl Actor for AgentProcess {
             incarnation: 0,
             machine,
             began: Instant::now(),
+            began_at: String::new(),
             timer: 0,
             alarm: None,
             watch: None,
@@ -178,6 +183,7 @@ impl Actor for AgentProcess {
             traceback: None,
             torn: None,
             exit: None,
+            status: None,
         };
         state.perform(&myself, actions);
         Ok(state)
@@ -229,6 +235,8 @@ impl State {
     fn spawn(&mut self, myself: &ActorRef<Message>) {
         self.incarnation = self.agent.next_incarnation();
         self.began = Instant::now();
+        self.began_at = timestamp();
+        self.status = None;
         self.agent.began(self.replica, self.incarnation);
         self.publish(EventKind::AgentStarting, "starting");
         let (birth, unwanted) = oneshot::channel();
@@ -279,6 +287,7 @@ impl State {
     }
 
     fn drained(&mut self, status: ExitStatus) -> Event {
+        self.status = Some(status);
         if let (Some(torn), ExitStatus::Exited(0)) = (self.torn.take(), status) {
             let now = self.node.clock.now();
             // The process is gone already; only the reason is wanted.
@@ -392,16 +401,18 @@ impl State {
         self.alarm = None;
         self.watch = None;
         let exit = ExitView {
-            at: timestamp(),
-            replica: self.replica,
-            incarnation: self.incarnation,
             pid: self.process.as_ref().map(Living::pid),
+            started_at: std::mem::take(&mut self.began_at),
             uptime: self.began.elapsed(),
-            stderr_tail: Vec::new(),
+            start_took: self.agent.start_took(self.replica),
             traceback: self.traceback.take(),
             peak_resident_bytes: self.process.as_ref().and_then(Living::peak_resident_bytes),
-            runs_in_flight: Vec::new(),
-            reason,
+            ..dossier(
+                &self.agent,
+                (self.replica, self.incarnation),
+                reason,
+                self.status,
+            )
         };
         let agent = Arc::clone(&self.agent);
         let process = self.process.take();
@@ -466,23 +477,19 @@ impl State {
     }
 
     fn publish_exit(&self, exit: ExitView) {
-        let reason = &exit.reason;
-        let message = format!("{reason} after {}", people(exit.uptime));
-        let data = json!({
-            "reason": reason.word(),
-            "detail": reason.to_string(),
-            "pid": exit.pid,
-            "uptime_ms": millis(exit.uptime),
-            "stderr_tail": exit.stderr_tail,
-            "traceback": exit.traceback,
-            "peak_resident_bytes": exit.peak_resident_bytes,
-            "runs_in_flight": exit.runs_in_flight,
-        });
-        self.agent.exited(exit);
-        let happening = Happening::new(EventKind::AgentExited, self.line(&message)).data(data);
-        self.node
-            .events
-            .publish(happening.agent(&self.agent.name, Some(self.incarnation)));
+        let message = format!("{} after {}", exit.reason, people(exit.uptime));
+        let exit = Arc::new(exit);
+        self.agent.exited(Arc::clone(&exit));
+        let happening = Happening::new(EventKind::AgentExited, self.line(&message));
+        self.node.events.publish(
+            happening
+                .exit(Arc::clone(&exit))
+                .agent(&self.agent.name, Some(self.incarnation)),
+        );
+        if asked_for(&exit.reason) {
+            self.agent
+                .decided(self.incarnation, self.agent.nothing_next());
+        }
     }
 
     fn set_state(&self, state: AgentState) {

@@ -13,27 +13,17 @@ fn agent(replicas: usize) -> Agent {
     Agent::new(serde_json::from_value(spec).unwrap(), "root/one".to_owned())
 }
 
-fn exit(replica: usize, incarnation: u64) -> ExitView {
-    ExitView {
-        reason: ExitReason::Exited(9),
-        at: String::new(),
-        replica,
-        incarnation,
-        pid: None,
-        uptime: Duration::ZERO,
-        stderr_tail: Vec::new(),
-        traceback: None,
-        peak_resident_bytes: None,
-        runs_in_flight: Vec::new(),
-    }
+fn exit(agent: &Agent, replica: usize, incarnation: u64) -> Arc<ExitView> {
+    let of = (replica, incarnation);
+    Arc::new(evidence::dossier(agent, of, ExitReason::Exited(9), None))
 }
 
 #[test]
 fn a_replica_that_crashes_on_and_on_leaves_the_exits_of_the_others() {
     let agent = agent(2);
-    agent.exited(exit(0, 1));
+    agent.exited(exit(&agent, 0, 1));
     for incarnation in 2..100 {
-        agent.exited(exit(1, incarnation));
+        agent.exited(exit(&agent, 1, incarnation));
     }
     let exits = agent.detail().exits;
     let of = |replica| exits.iter().filter(move |exit| exit.replica == replica);

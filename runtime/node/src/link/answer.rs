@@ -7,7 +7,6 @@ use synapse_wire::frame::{
     ToolStatus,
 };
 use synapse_wire::{ChunkData, Refused};
-use tokio::time::Instant;
 
 use crate::call::Call;
 use crate::clock::timestamp;
@@ -16,7 +15,7 @@ use crate::link::runs::Running;
 use crate::link::{CancelReason, Link};
 use crate::logs::cut;
 use crate::session::Segment;
-use crate::view::{FailedRunView, LogStream};
+use crate::view::{FailedRunView, LogStream, RunCutOff};
 
 /// Bytes of a traceback: it stays in the events and in the record of exits.
 const TRACEBACK_BYTES_MAX: usize = 16 * 1024;
@@ -28,9 +27,10 @@ const OUTPUT_MISTAKES_MAX: usize = 5;
 impl Link {
     pub(super) fn chunk(&mut self, chunk: Chunk) {
         // A run that was cancelled may still have chunks in the pipe; its caller has left.
-        let Some(running) = self.runs.get(&chunk.run) else {
+        let Some(running) = self.runs.get_mut(&chunk.run) else {
             return;
         };
+        running.note(&chunk.data);
         let seq = chunk.seq;
         running.call.chunk(match chunk.data {
             ChunkData::Text(text) => RunEvent::Text { seq, text },
@@ -39,6 +39,7 @@ impl Link {
     }
 
     pub(super) fn result(&mut self, result: RunResult) {
+        let now = self.now();
         let Some(running) = self.end_run(result.run) else {
             return;
         };
@@ -60,7 +61,7 @@ impl Link {
             incarnation: self.incarnation,
             output: result.output,
             usage: result.usage.map_or(Value::Null, Value::Object),
-            duration: Instant::now().saturating_duration_since(call.arrived),
+            duration: now.saturating_duration_since(call.arrived),
         };
         self.agent.finish(&call, Ok(outcome));
     }
@@ -179,7 +180,10 @@ impl Link {
     }
 
     /// No tool was offered in `welcome`, so that the name is the model's invention.
-    pub(super) fn no_such_tool(&mut self, call: &ToolCall) {
+    pub(super) fn tool_call(&mut self, call: &ToolCall) {
+        if let Some(running) = self.runs.get_mut(&call.run) {
+            running.tool_calls += 1;
+        }
         let result = ToolResult {
             run: call.run,
             call: call.call,
@@ -210,7 +214,7 @@ impl Link {
 
     /// The process is dead: what it had not begun with waits again, the rest is answered.
     /// Returns the runs that were in flight.
-    pub(super) fn answer_the_rest(&mut self) -> Vec<String> {
+    pub(super) fn answer_the_rest(&mut self) -> Vec<RunCutOff> {
         self.agent.mailbox.leave(&self.port);
         let Some(death) = self.death.take() else {
             return Vec::new();
@@ -222,7 +226,7 @@ impl Link {
             .give_back(waiting.into_iter().map(|run| run.call).collect());
         let in_flight = begun
             .iter()
-            .map(|running| running.call.id.to_string())
+            .map(|running| running.cut_off(death.at))
             .collect();
         for running in begun {
             running.call.settle(None, None);

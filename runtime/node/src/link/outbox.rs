@@ -3,6 +3,8 @@
 //! Bounded by the slots of an agent: a call is only written for a free one, and what the pipe took
 //! does not stay.
 
+use synapse_wire::FrameHead;
+use synapse_wire::limits::HEADER_BYTES;
 use tokio::net::unix::pipe::Sender;
 
 /// The buffer is given back when it was larger than this, in bytes. Fresh memory for each payload
@@ -15,6 +17,8 @@ const WRITTEN_BYTES_MAX: usize = 256 * 1024;
 pub(crate) struct Outbox {
     bytes: Vec<u8>,
     written: usize,
+    /// Where the first frame begins that [`Outbox::next_unseen`] has not given.
+    unseen: usize,
 }
 
 /// What became of the bytes.
@@ -36,6 +40,13 @@ impl Outbox {
         self.written < self.bytes.len()
     }
 
+    /// The front of the next frame that was appended since it was last asked.
+    pub(crate) fn next_unseen(&mut self) -> Option<FrameHead> {
+        let head = FrameHead::peek(self.bytes.get(self.unseen..)?)?;
+        self.unseen += HEADER_BYTES + usize::try_from(head.bytes).unwrap_or(usize::MAX);
+        Some(head)
+    }
+
     /// Writes what the pipe takes now. Without a pipe the bytes are dropped.
     pub(crate) fn flush(&mut self, stdin: &mut Option<Sender>) -> Flushed {
         let mut flushed = Flushed::Fine;
@@ -55,6 +66,7 @@ impl Outbox {
             }
         }
         self.written = 0;
+        self.unseen = 0;
         if self.bytes.capacity() > KEPT_BYTES_MAX {
             self.bytes = Vec::new();
         } else {
@@ -68,6 +80,7 @@ impl Outbox {
     fn forget_written(&mut self) {
         if self.written > WRITTEN_BYTES_MAX && self.written > self.bytes.len() / 2 {
             self.bytes.drain(..self.written);
+            self.unseen = self.unseen.saturating_sub(self.written);
             self.written = 0;
         }
     }

@@ -11,6 +11,7 @@ use tokio::net::unix::pipe::{Receiver, Sender};
 
 use crate::link::{Link, LinkEvent};
 use crate::logs::cut;
+use crate::view::Side;
 
 /// Bytes read after the child's death at the most: what a grandchild goes on writing is not its.
 const AFTER_DEATH_BYTES_MAX: usize = 2 * synapse_wire::limits::FRAME_BYTES_MAX;
@@ -33,6 +34,14 @@ pub(super) async fn writable(stdin: Option<&Sender>) {
 }
 
 impl Link {
+    /// Notes the frames that were put into the outbox since the last time.
+    pub(super) fn note_sent(&mut self) {
+        while let Some(head) = self.outbox.next_unseen() {
+            let now = self.now();
+            self.recent.note(now, Side::Runtime, head);
+        }
+    }
+
     /// What a read gave: frames, or the end of the pipe.
     pub(super) fn read(&mut self, read: &io::Result<usize>, decoder: &mut FrameDecoder<FromAgent>) {
         match read {
@@ -51,12 +60,17 @@ impl Link {
 
     fn frames(&mut self, decoder: &mut FrameDecoder<FromAgent>) {
         loop {
+            let head = decoder.head();
             let frame = decoder.next_frame();
             let event = match frame {
                 Ok(None) => break,
                 Ok(Some(frame)) => self.session.received(frame),
                 Err(violation) => Err(violation),
             };
+            if let Some(head) = head {
+                let now = self.now();
+                self.recent.note(now, Side::Agent, head);
+            }
             match event {
                 Ok(event) => self.take_event(event),
                 Err(violation) => {

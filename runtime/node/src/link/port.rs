@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use parking_lot::Mutex;
 use synapse_core::fault::Fault;
 use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
 
 use crate::handle::RunId;
 use crate::link::CancelReason;
+use crate::view::{FrameView, RunCutOff};
 
 /// Commands for a link. Each run has at most one cancel and one batch of credit under way, so that
 /// the list is bounded by the agent's slots.
@@ -36,6 +38,8 @@ pub(crate) enum LinkCommand {
     CancelRuns,
     /// Close stdin.
     CloseInput,
+    /// Say which frames passed last.
+    Frames(oneshot::Sender<Vec<FrameView>>),
     /// The process was waited for: read what it left, and drop this.
     Reaped(oneshot::Sender<()>),
     /// Why it ended is known; the link's last command.
@@ -47,6 +51,17 @@ pub(crate) enum LinkCommand {
 pub(crate) struct Death {
     /// For runs that the process may have begun with.
     pub(crate) fault: Fault,
+    /// When it ended.
+    pub(crate) at: Instant,
+}
+
+/// What a link knows of its process's end.
+#[derive(Debug)]
+pub(crate) struct LinkEnd {
+    /// The runs that were in flight, in the order of their beginning.
+    pub(crate) runs: Vec<RunCutOff>,
+    /// The last frames, the oldest first.
+    pub(crate) frames: Vec<FrameView>,
 }
 
 impl LinkPort {

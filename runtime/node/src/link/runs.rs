@@ -4,12 +4,13 @@
 
 use std::sync::Arc;
 
-use synapse_wire::CallFrame;
+use synapse_wire::{CallFrame, ChunkData};
 use tokio::time::{Duration, Instant};
 
 use crate::agent::millis;
 use crate::call::Call;
 use crate::link::{CancelReason, Link, LinkEvent};
+use crate::view::RunCutOff;
 
 /// A run that the process has.
 #[derive(Debug)]
@@ -23,6 +24,36 @@ pub(super) struct Running {
     pub(super) cancelled: Option<CancelReason>,
     /// Until when cancelled code may go on.
     pub(super) grace_until: Option<Instant>,
+    /// When it was written, or said to have begun.
+    pub(super) since: Instant,
+    /// Chunks that came of it.
+    pub(super) chunks: u64,
+    /// Tools that it was seen to call.
+    pub(super) tool_calls: u64,
+}
+
+impl Running {
+    /// A chunk came.
+    pub(super) fn note(&mut self, chunk: &ChunkData) {
+        self.chunks += 1;
+        if let ChunkData::Event(event) = chunk
+            && event.get("type").is_some_and(|kind| kind == "tool_call")
+        {
+            self.tool_calls += 1;
+        }
+    }
+
+    /// For the dossier of the process that it ended with.
+    pub(super) fn cut_off(&self, now: Instant) -> RunCutOff {
+        RunCutOff {
+            run: self.call.id.to_string(),
+            running: now.saturating_duration_since(self.since),
+            stream: self.call.input.stream,
+            chunks: self.chunks,
+            tool_calls: self.tool_calls,
+            cancelled: self.cancelled.is_some(),
+        }
+    }
 }
 
 impl Link {
@@ -62,7 +93,8 @@ impl Link {
             .usage_limits
             .as_ref()
             .and_then(crate::agent::launch::usage_limits);
-        let left = self.time_left(&call, prefetched);
+        let now = self.now();
+        let left = self.time_left(&call, prefetched, now);
         let frame = CallFrame {
             prefetched,
             deadline_ms: Some(millis(left)),
@@ -89,6 +121,9 @@ impl Link {
             started: !prefetched,
             cancelled: None,
             grace_until: None,
+            since: now,
+            chunks: 0,
+            tool_calls: 0,
             call,
         };
         self.runs.insert(running.call.id.0, running);
@@ -102,13 +137,15 @@ impl Link {
 
     /// A prefetched run begins. Where it was told to end before, its grace begins too.
     pub(super) fn started(&mut self, run: u64) {
+        let now = self.now();
         let Some(running) = self.runs.get_mut(&run) else {
             return;
         };
         running.started = true;
+        running.since = now;
         let call = Arc::clone(&running.call);
         if running.cancelled.is_some() {
-            running.grace_until = Some(Instant::now() + self.agent.spec.cancel_grace.into());
+            running.grace_until = Some(now + self.agent.spec.cancel_grace.into());
             self.cancelled += 1;
         }
         self.begin(&call);
@@ -123,8 +160,8 @@ impl Link {
     }
 
     /// What the process is told. The time of a prefetched run begins later.
-    fn time_left(&self, call: &Call, prefetched: bool) -> Duration {
-        let left = call.deadline.saturating_duration_since(Instant::now());
+    fn time_left(&self, call: &Call, prefetched: bool, now: Instant) -> Duration {
+        let left = call.deadline.saturating_duration_since(now);
         match self.agent.spec.run_timeout {
             Some(within) if !prefetched => left.min(within.into()),
             _ => left,

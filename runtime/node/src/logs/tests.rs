@@ -38,20 +38,8 @@ fn lines_are_bounded_and_a_tail_is_their_end() {
     }
     assert_eq!(texts(&book, false, usize::MAX).len(), LINES_KEPT);
     assert_eq!(texts(&book, false, 2), ["1008", "1009"]);
-    assert_eq!(book.stderr_tail(1, 2), ["1008", "1009"]);
-    assert_eq!(book.stderr_tail(2, 2), [""; 0]);
-}
-
-#[test]
-fn a_tail_of_stderr_is_bounded_in_bytes() {
-    let book = LogBook::new("echo".into());
-    book.begin(1);
-    for _ in 0..20 {
-        add(&book, 1, &"x".repeat(LINE_BYTES_MAX / 2));
-    }
-    assert_eq!(book.stderr_tail(1, 20).len(), 2);
-    add(&book, 1, &cut("x".repeat(LINE_BYTES_MAX * 2)));
-    assert_eq!(book.stderr_tail(1, 20).len(), 1, "one line always fits");
+    assert_eq!(book.stderr(1).len(), LINES_KEPT);
+    assert_eq!(book.stderr(2), [""; 0]);
 }
 
 #[test]
