@@ -170,6 +170,8 @@ fn when_the_guard_is_killed_the_node_stops_in_order() {
     });
     // It has fallen to this process, which is the system's first as far as it knows.
     assert_eq!(reap(node).code(), Some(0));
+    let log = std::fs::read_to_string(busy.world.path(".synapse/synapse.log")).expect("a log");
+    assert!(log.contains("the guard has died"), "{log}");
     guard.outcome();
     busy.expect_gone(GONE_WITHIN);
 }

@@ -5,7 +5,7 @@ mod given;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::{FalseyValueParser, RangedU64ValueParser};
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand};
 use serde_json::{Map, Value};
 use synapse_api::WhichExit;
@@ -286,11 +286,12 @@ pub(crate) struct BenchArguments {
         long,
         value_name = "N",
         env = "SYNAPSE_CALLS",
-        default_value_t = 10_000
+        default_value_t = 10_000,
+        value_parser = from_one_to(CALLS_MAX)
     )]
     pub(crate) calls: usize,
     /// Calls under way at the same time
-    #[arg(long, value_name = "K", env = "SYNAPSE_IN_FLIGHT", default_value_t = 1)]
+    #[arg(long, value_name = "K", env = "SYNAPSE_IN_FLIGHT", default_value_t = 1, value_parser = from_one_to(IN_FLIGHT_MAX))]
     pub(crate) in_flight: usize,
     /// Bytes of the prompt
     #[arg(long, value_name = "B", env = "SYNAPSE_BYTES", default_value_t = 100)]
@@ -320,11 +321,19 @@ pub(crate) struct BenchArguments {
     pub(crate) output: OutputArguments,
 }
 
-/// Of a flag's variable: `1` and `true` are true; nothing, `0`, `false`, `no` and `off` are not.
-fn truth() -> FalseyValueParser {
-    FalseyValueParser::new()
+/// Of a flag's variable.
+fn truth() -> fn(&str) -> Result<bool, String> {
+    |text| match text.to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" | "on" => Ok(true),
+        "" | "0" | "false" | "no" | "off" => Ok(false),
+        _ => Err("wanted is 1, true, yes, on, or 0, false, no, off".to_owned()),
+    }
 }
 
+/// Calls of a bench: days of them.
+const CALLS_MAX: u64 = 10_000_000_000;
+/// Calls of a bench at once: what the largest mailbox holds.
+const IN_FLIGHT_MAX: u64 = 1_000_000;
 /// Agents that a bench starts at once: what a large machine holds.
 const SPAWN_MAX: u64 = 1_000;
 /// Deaths that a bench causes: the supervisor remembers each for a while.

@@ -34,8 +34,12 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<u8, Failure> {
         ));
     }
     let tree = &loaded.configuration.tree;
+    let verdict = match loaded.warnings.list().len() {
+        0 => "good".to_owned(),
+        warnings => format!("no mistake, {}", count(warnings, "warning")),
+    };
     print_line(&format!(
-        "{}: {}, {}: good",
+        "{}: {}, {}: {verdict}",
         arguments.config.file.display(),
         count(tree.agents.len(), "agent"),
         count(tree.supervisors.len(), "supervisor"),

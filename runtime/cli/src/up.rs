@@ -111,6 +111,12 @@ async fn up(arguments: UpArguments, guard: Option<u32>) -> Result<u8, Failure> {
         tree: configuration.tree,
     };
     let end = session.run(&mut signals, stdin).await;
+    if let Some(guard) = guard
+        && matches!(end, End::Signal)
+        && guard::has_died(guard)
+    {
+        tracing::error!(pid = guard, "the guard has died: the node stops in order");
+    }
     finish(&session.node, gateway, end).await
 }
 

@@ -197,7 +197,10 @@ impl Agent {
 
     /// The fault of runs whose process was told to stop: what new calls are answered with, too.
     pub(crate) fn told_to_stop(&self) -> Fault {
-        self.mailbox.refusal().unwrap_or_else(|| self.stopped())
+        self.mailbox.refusal().unwrap_or_else(|| {
+            let message = format!("{} was told to stop during the call", self.name);
+            Fault::new(FaultCode::AgentStopped, message)
+        })
     }
 
     /// The fault of calls when the whole node goes down.

@@ -24,6 +24,13 @@ pub enum Side {
     },
 }
 
+/// Whether the guard of this process is gone.
+#[must_use]
+pub fn has_died(guard: u32) -> bool {
+    let parent = rustix::process::getppid().map(|parent| parent.as_raw_pid().cast_unsigned());
+    parent != Some(guard)
+}
+
 #[cfg(target_os = "linux")]
 pub use linux::{divide, end_descendants};
 

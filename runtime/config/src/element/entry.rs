@@ -40,7 +40,9 @@ impl Element for Entry {
 /// Parses `a.b:c.d`.
 pub(crate) fn parse(text: &str) -> Option<Entry> {
     let (module, attribute) = text.split_once(':')?;
-    (is_dotted(module) && is_dotted(attribute)).then(|| Entry {
+    // Legal as a module `py` in a package, and never meant so.
+    let is_file = module.ends_with(".py");
+    (!is_file && is_dotted(module) && is_dotted(attribute)).then(|| Entry {
         module: module.to_owned(),
         attribute: attribute.to_owned(),
     })
@@ -98,6 +100,7 @@ mod tests {
     fn near_misses_are_repaired() {
         for text in [
             "agents/assistant.py:agent",
+            "agents.assistant.py:agent",
             "./agents/assistant.py:agent",
             "agents.assistant",
             "agents/assistant.py",

@@ -95,8 +95,11 @@ pub(super) async fn answer_runs(
 /// What callers are told whose runs were in flight.
 fn fault_of(agent: &Agent, exit: &ExitView) -> Fault {
     // One that ends by itself with code 0 has not answered either.
-    if matches!(exit.reason, ExitReason::Shutdown(_)) {
-        return agent.told_to_stop();
+    match exit.reason {
+        ExitReason::Shutdown(_) => return agent.told_to_stop(),
+        // It was told to stop, and its time was over.
+        ExitReason::Killed if agent.is_held() => return agent.told_to_stop(),
+        _ => {}
     }
     let message = format!(
         "{} #{} {} during the call",
