@@ -21,6 +21,8 @@ mod dossiers;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod hibernation;
+#[cfg(test)]
 mod mailboxes;
 #[cfg(test)]
 mod misbehaving;

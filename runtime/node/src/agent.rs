@@ -65,7 +65,10 @@ struct Record {
     exits: VecDeque<Arc<ExitView>>,
     failed_run: Option<FailedRunView>,
     restarts: u64,
-    manifest: Value,
+    /// What the program said of itself, as JSON: a tree of values would be many times as large, and
+    /// it is kept of agents that sleep.
+    manifest: Box<str>,
+    uses_pydantic_ai: bool,
 }
 
 impl Agent {
@@ -428,11 +431,13 @@ impl Agent {
 
     /// Whether an incarnation has said so; before the first, nothing is known.
     pub(crate) fn uses_pydantic_ai(&self) -> bool {
-        self.record.lock().manifest["kind"] == "pydantic_ai"
+        self.record.lock().uses_pydantic_ai
     }
 
-    pub(crate) fn set_manifest(&self, manifest: Value) {
-        self.record.lock().manifest = manifest;
+    pub(crate) fn set_manifest(&self, manifest: &Value) {
+        let mut record = self.record.lock();
+        record.uses_pydantic_ai = manifest["kind"] == "pydantic_ai";
+        record.manifest = manifest.to_string().into();
     }
 
     /// A replica's life is over. What comes next is its supervisor's to say. It says nothing of a
@@ -549,8 +554,9 @@ impl Agent {
             .map(|(index, slot)| slot.lock().view(index))
             .collect();
         let record = self.record.lock();
-        let mode = record
-            .manifest
+        // Null before the first process was ready.
+        let manifest: Value = serde_json::from_str(&record.manifest).unwrap_or_default();
+        let mode = manifest
             .get("mode")
             .and_then(Value::as_str)
             .map(str::to_owned);
@@ -563,7 +569,7 @@ impl Agent {
             mode: mode.or_else(|| self.spec.mode.map(|mode| mode.as_str().to_owned())),
             last_exit: record.exits.front().cloned(),
             replicas,
-            manifest: record.manifest.clone(),
+            manifest,
         }
     }
 

@@ -254,7 +254,7 @@ impl Link {
                 return;
             }
         }
-        self.agent.set_manifest(manifest);
+        self.agent.set_manifest(&manifest);
         self.rung = true;
         self.tell(LinkEvent::Ready);
     }
