@@ -21,6 +21,8 @@ mod dossiers;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod growth;
+#[cfg(test)]
 mod hibernation;
 #[cfg(test)]
 mod mailboxes;

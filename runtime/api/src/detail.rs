@@ -79,4 +79,20 @@ pub struct AgentSummary {
     pub run_timeout_ms: Option<u64>,
     /// How long cancelled code may go on before it costs the process its life.
     pub cancel_grace_ms: u64,
+    /// What its processes may use.
+    pub limits: ResourceLimits,
+}
+
+/// What an agent's processes may use; null where it is not limited.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ResourceLimits {
+    /// Memory of its process and of all that it has started.
+    pub memory_bytes: Option<u64>,
+    /// Open files of each process.
+    pub open_files: Option<u64>,
+    /// Its process and those that it has started.
+    pub processes: Option<u64>,
+    /// Processor time of each process.
+    pub cpu_ms: Option<u64>,
 }

@@ -24,7 +24,7 @@ mod status;
 
 pub use action::{ActionAnswer, ActionKind, ActionOutcome, ActionRequest};
 pub use client::{Client, ClientError, ConnectError, Follow, LogQuery, RunStream, limits};
-pub use detail::{AgentDetail, AgentSummary, LastFault};
+pub use detail::{AgentDetail, AgentSummary, LastFault, ResourceLimits};
 pub use dossier::{Dossier, Frame, LiveFrames, NextStep, NoExit, RunCutOff, WhichExit};
 pub use event::{EventList, NodeEvent};
 pub use exit::ExitCode;
@@ -38,5 +38,5 @@ pub use socket::{
 pub use sse::{EVENT_BYTES_MAX, SseError, SseEvent, SseParser};
 pub use status::{
     AgentStatus, LastExit, Program, ReplicaStatus, STATUS_SCHEMA, Status, SupervisorExit,
-    SupervisorStatus,
+    SupervisorStatus, Usage,
 };

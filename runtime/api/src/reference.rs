@@ -6,8 +6,9 @@ use std::path::Path;
 use crate::{
     ActionAnswer, ActionOutcome, ActionRequest, AgentDetail, AgentStatus, AgentSummary, Dossier,
     ErrorBody, EventList, ExitCode, Fault, Frame, LastExit, LastFault, LiveFrames, LogLine,
-    LogList, NextStep, NodeEvent, Problem, Program, ReplicaStatus, RunCutOff, RunEvent, RunRequest,
-    RunResult, SessionView, Status, SupervisorExit, SupervisorStatus, ToolEvent, Turn,
+    LogList, NextStep, NodeEvent, Problem, Program, ReplicaStatus, ResourceLimits, RunCutOff,
+    RunEvent, RunRequest, RunResult, SessionView, Status, SupervisorExit, SupervisorStatus,
+    ToolEvent, Turn, Usage,
 };
 use serde_json::{Map, Value, json};
 
@@ -68,6 +69,7 @@ fn agent() -> AgentStatus {
         mode: "run".into(),
         program: Some(Program::default()),
         last_exit: Some(exit()),
+        usage: Some(Usage::default()),
         replicas: Vec::new(),
     }
 }
@@ -156,6 +158,8 @@ fn of_status() -> Vec<(&'static str, Value)> {
         ("AgentStatus", json!(agent())),
         ("Program", json!(Program::default())),
         ("LastExit", json!(exit())),
+        ("Usage", json!(Usage::default())),
+        ("ResourceLimits", json!(ResourceLimits::default())),
         ("ReplicaStatus", sample::<ReplicaStatus>(replica)),
         ("SupervisorStatus", sample::<SupervisorStatus>(supervisor)),
         ("SupervisorExit", sample::<SupervisorExit>(supervisor_exit)),

@@ -67,6 +67,9 @@ pub struct AgentStatus {
     /// How its last incarnation ended; null where none has.
     #[serde(default)]
     pub last_exit: Option<LastExit>,
+    /// What its process uses; null where it has none, or the system does not tell.
+    #[serde(default)]
+    pub usage: Option<Usage>,
     /// Each replica.
     #[serde(default)]
     pub replicas: Vec<ReplicaStatus>,
@@ -183,6 +186,29 @@ pub struct ReplicaStatus {
     /// nothing of that kind was decided.
     #[serde(default)]
     pub why_down: Option<String>,
+    /// As [`AgentStatus::usage`].
+    #[serde(default)]
+    pub usage: Option<Usage>,
+}
+
+/// What a process uses. What it has started is not in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Usage {
+    /// Processor time since it began.
+    pub cpu_ms: u64,
+    /// Of one processor, in per cent, since the last question of anybody's that is a second old or
+    /// more; before there was one, since the process began.
+    pub cpu_percent: f64,
+    /// Memory, where pages that it shares with others count in full.
+    pub resident_bytes: u64,
+    /// Memory, where of pages that it shares with others its part counts; null where the system
+    /// does not tell.
+    pub proportional_bytes: Option<u64>,
+    /// Files, pipes and sockets that it has open; null as above.
+    pub open_files: Option<u64>,
+    /// Its threads.
+    pub threads: u64,
 }
 
 /// One supervisor.

@@ -60,7 +60,7 @@ pub(crate) async fn bench(arguments: BenchArguments) -> Result<u8, Failure> {
 }
 
 async fn measure(arguments: BenchArguments) -> Result<u8, Failure> {
-    let loaded = synapse_config::load(&arguments.config.file)
+    let loaded = crate::machine::load(&arguments.config.file)
         .map_err(|errors| Failure::configuration(&errors))?;
     let configuration = loaded.configuration;
     let agent = spec_of(&configuration, &arguments.agent)?;

@@ -10,7 +10,7 @@ use crate::failure::Failure;
 
 /// Every mistake at once, and what may surprise. Exits 0 also with warnings.
 pub(crate) fn check(arguments: &CheckArguments) -> Result<u8, Failure> {
-    let loaded = synapse_config::load(&arguments.config.file);
+    let loaded = crate::machine::load(&arguments.config.file);
     if arguments.output.json {
         let (ok, findings) = match &loaded {
             Ok(loaded) => (true, json!(loaded.warnings.list())),

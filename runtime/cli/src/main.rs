@@ -8,6 +8,7 @@ mod client;
 mod environment;
 mod failure;
 mod logging;
+mod machine;
 mod place;
 mod up;
 

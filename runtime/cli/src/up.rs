@@ -59,7 +59,7 @@ async fn up(arguments: UpArguments, guard: Option<u32>) -> Result<u8, Failure> {
         Stdin::look()
     };
     let config = &arguments.place.config.file;
-    let loaded = synapse_config::load(config).map_err(|e| Failure::configuration(&e))?;
+    let loaded = crate::machine::load(config).map_err(|e| Failure::configuration(&e))?;
     let mut configuration = loaded.configuration;
     if let Some(data_dir) = &arguments.place.data_dir {
         configuration.runtime.data_dir = absolute(data_dir)?;

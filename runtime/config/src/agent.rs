@@ -14,10 +14,11 @@ use crate::backoff;
 use crate::element::{Duration, Whole};
 use crate::folder::{Folder, Kind};
 use crate::key::{Field, Spanned};
+use crate::limits::Machine;
 use crate::problem::{Problem, Problems};
 use crate::raw::{RawAgent, RawPython, RawUsageLimits};
 use crate::settings::count;
-use crate::{model, module, output_schema, surprise};
+use crate::{limits, model, module, output_schema, surprise};
 
 const SHUTDOWN: Millis = Millis::from_secs(5);
 const MAILBOX_SIZE: u64 = 256;
@@ -30,19 +31,21 @@ const SPAWN: Spawn = if cfg!(target_os = "linux") {
     Spawn::Exec
 };
 
-/// What `[python]` says for every agent.
+/// What holds for every agent: by `[python]`, and by the system that it is to run on.
 #[derive(Debug)]
-pub(crate) struct Python<'a> {
-    pub(crate) path: &'a [PathBuf],
-    pub(crate) spawn: Spawn,
+pub(crate) struct ForAgents<'a> {
+    path: &'a [PathBuf],
+    spawn: Spawn,
+    machine: Machine,
 }
 
-impl<'a> Python<'a> {
-    pub(crate) fn new(raw: Option<&RawPython>, path: &'a [PathBuf]) -> Self {
+impl<'a> ForAgents<'a> {
+    pub(crate) fn new(raw: Option<&RawPython>, path: &'a [PathBuf], machine: Machine) -> Self {
         let spawn = raw.and_then(|raw| raw.spawn.value()).copied();
         Self {
             path,
             spawn: spawn.unwrap_or(SPAWN),
+            machine,
         }
     }
 }
@@ -52,11 +55,11 @@ pub(crate) fn spec(
     name: &Spanned<Name>,
     raw: &RawAgent,
     folder: &Folder,
-    python: &Python<'_>,
+    for_agents: &ForAgents<'_>,
     problems: &mut Problems,
 ) -> AgentSpec {
     let path = format!("agent.{}", name.value);
-    check(name, raw, &path, python.path, problems);
+    check(name, raw, &path, for_agents, problems);
     let mailbox = raw.mailbox.value().cloned().unwrap_or_default();
     AgentSpec {
         name: name.value.clone(),
@@ -81,7 +84,7 @@ pub(crate) fn spec(
             .unwrap_or_default(),
         deps: raw.deps.value().cloned(),
         deps_scope: raw.deps_scope.or(DepsScope::Incarnation),
-        spawn: raw.spawn.or(python.spawn),
+        spawn: raw.spawn.or(for_agents.spawn),
         env: raw
             .env
             .value()
@@ -108,6 +111,7 @@ pub(crate) fn spec(
         call_timeout: raw.call_timeout.or(Duration(CALL_TIMEOUT)).0,
         run_timeout: raw.run_timeout.value().map(|span| span.0),
         cancel_grace: raw.cancel_grace.or(Duration(CANCEL_GRACE)).0,
+        limits: raw.limits.value().map(limits::resolve).unwrap_or_default(),
     }
 }
 
@@ -121,13 +125,13 @@ fn check(
     name: &Spanned<Name>,
     raw: &RawAgent,
     path: &str,
-    python_path: &[PathBuf],
+    for_agents: &ForAgents<'_>,
     problems: &mut Problems,
 ) {
     program(name, raw, path, problems);
     for (key, entry) in [("entry", &raw.entry), ("deps", &raw.deps)] {
         if let Some(entry) = entry.given() {
-            module::check(entry, &format!("{path}.{key}"), python_path, problems);
+            module::check(entry, &format!("{path}.{key}"), for_agents.path, problems);
         }
     }
     if let Some(model) = raw.model.given() {
@@ -135,6 +139,10 @@ fn check(
     }
     if let Some(backoff) = raw.backoff.given() {
         backoff::check(backoff, &format!("{path}.backoff"), problems);
+    }
+    if let Some(given) = raw.limits.given() {
+        let key = format!("{path}.limits");
+        limits::check(&given.value, &key, for_agents.machine, problems);
     }
     one_at_a_time(raw, path, problems);
     passed_and_set(raw, path, problems);

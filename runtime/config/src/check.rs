@@ -6,10 +6,12 @@ use std::path::Path;
 use synapse_core::name::Name;
 use synapse_core::spec::{ChildRef, Shutdown, TreeSpec};
 
+use crate::agent::ForAgents;
 use crate::configuration::Configuration;
 use crate::element::Named;
 use crate::folder::Folder;
 use crate::key::{Field, Spanned};
+use crate::limits::Machine;
 use crate::problem::Problems;
 use crate::raw::{RawAgent, RawSupervisor, RawTree};
 use crate::supervisor::{Child, ROOT};
@@ -22,6 +24,7 @@ pub(crate) fn check(
     raw: &RawTree,
     misspelt: &[String],
     file: &Path,
+    machine: Machine,
     problems: &mut Problems,
 ) -> Option<Configuration> {
     let folder = Folder::of(file);
@@ -41,7 +44,7 @@ pub(crate) fn check(
         agent: index(&agents.tables),
         misspelt,
     };
-    let for_agents = agent::Python::new(raw.python.value(), &python.path);
+    let for_agents = ForAgents::new(raw.python.value(), &python.path, machine);
     let specs = tree.specs(raw, &folder, &for_agents, problems);
     if problems.has_errors() {
         return None;
@@ -68,14 +71,14 @@ impl Tables<'_> {
         &self,
         raw: &RawTree,
         folder: &Folder,
-        python: &agent::Python<'_>,
+        for_agents: &ForAgents<'_>,
         problems: &mut Problems,
     ) -> Option<TreeSpec> {
         let shape = self.shape(raw, problems);
         let agents = self.agents.tables.iter().map(|(name, raw)| {
             (
                 name.value.clone(),
-                agent::spec(name, raw, folder, python, problems),
+                agent::spec(name, raw, folder, for_agents, problems),
             )
         });
         let agents = agents.collect();

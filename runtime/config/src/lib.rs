@@ -14,6 +14,7 @@ mod element;
 mod finding;
 mod folder;
 mod key;
+mod limits;
 mod load;
 mod model;
 mod module;
@@ -34,7 +35,8 @@ pub use configuration::{
 };
 pub use element::parse_duration;
 pub use finding::{ConfigErrors, Finding, Findings, Related};
-pub use load::{FILE_BYTES_MAX, Loaded, load, parse};
+pub use limits::Machine;
+pub use load::{FILE_BYTES_MAX, Loaded, load, load_for, parse};
 pub use schema::schema;
 
 #[cfg(test)]

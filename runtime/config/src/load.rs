@@ -8,6 +8,7 @@ use crate::configuration::Configuration;
 use crate::document::{Data, Node};
 use crate::finding::{ConfigErrors, Findings};
 use crate::key::Element;
+use crate::limits::Machine;
 use crate::nearest::nearest;
 use crate::problem::{Problem, Problems};
 use crate::raw::RawTree;
@@ -25,18 +26,26 @@ pub struct Loaded {
     pub warnings: Findings,
 }
 
-/// Reads and checks the file at `path`.
+/// Reads and checks the file at `path`, wherever it is to run.
 ///
 /// # Errors
 /// Every mistake at once, or that the file cannot be read.
 pub fn load(path: &Path) -> Result<Loaded, ConfigErrors> {
+    load_for(path, Machine::ABLE)
+}
+
+/// The same for a file that is to run on this system: what that cannot enforce is a mistake, too.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_for(path: &Path, machine: Machine) -> Result<Loaded, ConfigErrors> {
     let name = path.display().to_string();
     let text = read(path).map_err(|problem| {
         let mut problems = Problems::default();
         problems.push(problem);
         ConfigErrors(Findings::new(&name, "", problems))
     })?;
-    parse(&text, path)
+    parse_for(&text, path, machine)
 }
 
 /// Checks `text` as if it stood in `file`; relative paths start in that file's folder.
@@ -44,11 +53,17 @@ pub fn load(path: &Path) -> Result<Loaded, ConfigErrors> {
 /// # Errors
 /// Every mistake at once.
 pub fn parse(text: &str, file: &Path) -> Result<Loaded, ConfigErrors> {
+    parse_for(text, file, Machine::ABLE)
+}
+
+/// The same for this system.
+pub(crate) fn parse_for(text: &str, file: &Path, machine: Machine) -> Result<Loaded, ConfigErrors> {
     let mut problems = Problems::default();
     let absolute = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
     let configuration = match syntax::parse(text, &mut problems) {
-        Parsed::Whole(root) => RawTree::read(&root, "", &mut problems)
-            .and_then(|raw| check::check(&raw, &misspelt(&root), &absolute, &mut problems)),
+        Parsed::Whole(root) => RawTree::read(&root, "", &mut problems).and_then(|raw| {
+            check::check(&raw, &misspelt(&root), &absolute, machine, &mut problems)
+        }),
         // What was read of a broken file shows its wrong keys and values, but not what it lacks.
         Parsed::Damaged(root) => {
             root.and_then(|root| RawTree::read(&root, "", &mut problems));

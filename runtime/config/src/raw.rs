@@ -32,6 +32,16 @@ const SESSIONS_MAX: u64 = 1_000_000;
 const LOG_FILE_BYTES_MIN: u64 = 64 * 1024;
 /// One conversation of any length needs this much.
 const SESSION_BYTES_MIN: u64 = 64 * 1024;
+/// No Python process lives with less.
+const MEMORY_BYTES_MIN: u64 = 16 * 1024 * 1024;
+/// What a worker opens itself, and what Python opens to import a module.
+const OPEN_FILES_MIN: u64 = 64;
+/// More than any kernel gives one process by default.
+const OPEN_FILES_MAX: u64 = 1 << 30;
+/// The most processes that Linux can number.
+const PROCESSES_MAX: u64 = 1 << 22;
+/// The kernel counts a limit of processor time in whole seconds.
+const CPU_TIME_MIN_MS: u64 = 1000;
 /// Any whole number that TOML can write.
 const ANY: u64 = i64::MAX.unsigned_abs();
 
@@ -243,6 +253,8 @@ table! {
         run_timeout: Duration<1>, "none: `call_timeout` alone", "\"30s\"";
         /// How long cancelled code may go on before its process is killed.
         cancel_grace: Duration<0>, "\"10s\"", "\"2s\"";
+        /// What each of its processes, with all that it starts, may use.
+        limits: RawLimits, "{}", "{ memory = \"512MiB\", processes = 16 }";
     }
 }
 
@@ -254,6 +266,22 @@ table! {
         /// One more call is refused at once (`reject`), or waits for a place (`wait`), as up to
         /// 1,024 do.
         when_full: WhenFull, "\"reject\"", "\"wait\"";
+    }
+}
+
+table! {
+    /// What a process of the agent may use, with all that it starts. Each replica has it for
+    /// itself. What this system cannot enforce is an error.
+    RawLimits, "a table" {
+        /// Memory; of what is shared with other processes its part counts. More is the end of the
+        /// incarnation, with the reason `limit_exceeded`.
+        memory: Size<MEMORY_BYTES_MIN>, "none", "\"512MiB\"";
+        /// Open files of each process; one more cannot be opened, which Python raises as `OSError`.
+        open_files: Whole<OPEN_FILES_MIN, OPEN_FILES_MAX>, "the system's", "256";
+        /// Processes, the agent's own included. One more is the end of the incarnation.
+        processes: Whole<1, PROCESSES_MAX>, "none", "16";
+        /// Processor time of each process, in whole seconds. More is its end.
+        cpu_time: Duration<CPU_TIME_MIN_MS>, "none", "\"10m\"";
     }
 }
 

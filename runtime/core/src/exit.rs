@@ -24,6 +24,8 @@ pub enum ExitReason {
     Unresponsive(String),
     /// It broke the protocol; the word is the violation.
     ProtocolViolation(String),
+    /// It, or what it had started, used more than its `limits` allow; which, and what was seen.
+    LimitExceeded(String),
     /// The kernel ended it for lack of memory.
     OutOfMemory,
     /// Its actor failed inside the runtime: a defect of ours.
@@ -52,6 +54,7 @@ impl ExitReason {
             Self::Killed => "killed",
             Self::Unresponsive(_) => "unresponsive",
             Self::ProtocolViolation(_) => "protocol_violation",
+            Self::LimitExceeded(_) => "limit_exceeded",
             Self::OutOfMemory => "out_of_memory",
             Self::Internal(_) => "internal",
             Self::Error(_) => "error",
@@ -71,6 +74,7 @@ impl fmt::Display for ExitReason {
             Self::Killed => formatter.write_str("killed"),
             Self::Unresponsive(why) => write!(formatter, "unresponsive: {why}"),
             Self::ProtocolViolation(what) => write!(formatter, "protocol violation: {what}"),
+            Self::LimitExceeded(what) => write!(formatter, "limit exceeded: {what}"),
             Self::OutOfMemory => formatter.write_str("out of memory"),
             Self::Internal(what) => write!(formatter, "internal error: {what}"),
             Self::Error(what) => formatter.write_str(what),

@@ -50,6 +50,8 @@ pub enum Event {
     Closed,
     /// Cancelled code went on past its grace, or no sign of life came.
     Unresponsive(String),
+    /// It used more than its limits allow; which, and what was seen.
+    LimitExceeded(String),
     /// The supervisor wants it down by this rule.
     Stop(Shutdown),
     /// The supervisor's patience is over.
@@ -67,6 +69,8 @@ pub enum Status {
     Code(i32),
     /// By this signal.
     Signal(i32),
+    /// By the kernel, for lack of memory.
+    OutOfMemory,
 }
 
 /// What the shell must do.
@@ -151,6 +155,7 @@ impl Incarnation {
             Event::StartFault(why) => self.start_fault(now, why),
             Event::Violation(what) => self.condemn(ExitReason::ProtocolViolation(what)),
             Event::Unresponsive(what) => self.condemn(ExitReason::Unresponsive(what)),
+            Event::LimitExceeded(what) => self.condemn(ExitReason::LimitExceeded(what)),
             Event::Closed => self.closed(now),
             Event::Stop(rule) => self.stop(now, rule),
             Event::Kill => self.condemn(ExitReason::Killed),
@@ -307,6 +312,7 @@ impl Incarnation {
         }
         match status {
             Status::Signal(signal) => ExitReason::Signalled(signal),
+            Status::OutOfMemory => ExitReason::OutOfMemory,
             Status::Code(code) if !self.was_ready => {
                 ExitReason::StartFailed(format!("exited with code {code} before it was ready"))
             }

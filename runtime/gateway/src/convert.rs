@@ -66,6 +66,7 @@ fn agent(view: node::AgentView) -> api::AgentStatus {
         mode: view.mode.unwrap_or_else(|| "unknown".to_owned()),
         program,
         last_exit: view.last_exit.as_deref().map(exit),
+        usage: first.and_then(|replica| replica.usage),
         replicas,
     }
 }
@@ -80,6 +81,18 @@ fn replica(view: &node::ReplicaView) -> api::ReplicaStatus {
         in_flight: count(view.in_flight),
         start_ms: view.start_took.map(millis),
         why_down: view.why_down.map(|why| why.as_str().to_owned()),
+        usage: view.usage.map(usage),
+    }
+}
+
+fn usage(view: node::UsageView) -> api::Usage {
+    api::Usage {
+        cpu_ms: millis(view.cpu_time),
+        cpu_percent: view.cpu_percent,
+        resident_bytes: view.resident_bytes,
+        proportional_bytes: view.proportional_bytes,
+        open_files: view.open_files,
+        threads: view.threads,
     }
 }
 
@@ -197,6 +210,15 @@ fn summary(spec: &AgentSpec) -> api::AgentSummary {
         call_timeout_ms: spec.call_timeout.0,
         run_timeout_ms: spec.run_timeout.map(|span| span.0),
         cancel_grace_ms: spec.cancel_grace.0,
+        limits: api::ResourceLimits {
+            memory_bytes: spec.limits.memory_bytes,
+            open_files: spec.limits.open_files,
+            processes: spec.limits.processes,
+            cpu_ms: spec
+                .limits
+                .cpu_seconds
+                .map(|seconds| seconds.saturating_mul(1000)),
+        },
     }
 }
 

@@ -85,7 +85,7 @@ async fn status(State(shared): State<Shared>, uri: Uri) -> Result<Response, Refu
 }
 
 async fn agent(State(shared): State<Shared>, Segment(name): Segment) -> Result<Response, Refusal> {
-    let detail = shared.node.agent(&name)?;
+    let detail = shared.node.inspect(&name).await?;
     let frames = shared.node.frames(&name).await?;
     Ok(Json(convert::detail(detail, frames)).into_response())
 }

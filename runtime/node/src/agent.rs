@@ -36,6 +36,7 @@ use crate::logs::LogBook;
 use crate::mailbox::{Mailbox, Sharing, Sleeper};
 use crate::view::{
     AgentDetail, AgentState, AgentView, ExitView, FailedRunView, LiveFrames, NextAction, NextView,
+    UsageView,
 };
 
 /// How long a link may take to say which frames passed; it never waits, so that this is a guard.
@@ -404,6 +405,7 @@ impl Agent {
             slot.pid = Some(pid);
             slot.group = Arc::downgrade(group);
             slot.port = Arc::downgrade(port);
+            slot.worked = Some((Instant::now(), Duration::ZERO));
         });
     }
 
@@ -571,6 +573,16 @@ impl Agent {
             replicas,
             manifest,
         }
+    }
+
+    /// What the processes of its replicas use now: a look at each, so nothing for an async thread.
+    pub(crate) fn usage(&self) -> Vec<Option<UsageView>> {
+        let look = |slot: &Mutex<Replica>| {
+            let group = slot.lock().group.upgrade()?;
+            let usage = group.usage()?;
+            Some(slot.lock().usage(Instant::now(), &usage))
+        };
+        self.replicas.iter().map(look).collect()
     }
 
     pub(crate) fn detail(&self) -> AgentDetail {

@@ -15,10 +15,10 @@ use crate::call::Call;
 use crate::link::CancelReason;
 use crate::node::{Node, NodeEnd};
 use crate::operator::Wish;
-use crate::status;
 use crate::view::{
     ActionOutcome, AgentDetail, LiveFrames, LogLine, NodeEvent, NodeStatus, SessionView,
 };
+use crate::{status, usage};
 
 /// The number of a run, unique in its node. Its text form is `r-17`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -210,6 +210,17 @@ impl NodeHandle {
     pub async fn frames(&self, name: &str) -> Result<Vec<LiveFrames>, Fault> {
         let agent = self.node.registry.agent(name)?;
         Ok(agent.frames().await)
+    }
+
+    /// As [`NodeHandle::agent`], with what its processes use now.
+    ///
+    /// # Errors
+    /// As [`NodeHandle::agent`].
+    pub async fn inspect(&self, name: &str) -> Result<AgentDetail, Fault> {
+        let agent = self.node.registry.agent(name)?;
+        let mut detail = agent.detail();
+        usage::fill_in(vec![agent], std::slice::from_mut(&mut detail.view)).await;
+        Ok(detail)
     }
 
     /// Makes a call; its events come from the [`Run`].

@@ -23,7 +23,9 @@ mod mailbox;
 mod agent;
 mod link;
 
+mod limits;
 mod spawning;
+mod usage;
 mod zygote;
 
 mod clock;
@@ -39,5 +41,5 @@ pub use synapse_process::{Signal, Spawner};
 pub use view::{
     ActionOutcome, AgentDetail, AgentState, AgentView, EventKind, ExitView, FailedRunView,
     FrameView, LiveFrames, LogLine, LogStream, NextAction, NextView, NodeEvent, NodeStatus,
-    ReplicaView, RunCutOff, SessionView, Side, SupervisorExit, SupervisorView, Turn,
+    ReplicaView, RunCutOff, SessionView, Side, SupervisorExit, SupervisorView, Turn, UsageView,
 };

@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::events::{EventHub, Happening};
 use crate::family::{Family, Watcher};
 use crate::handle::{CallRequest, NodeHandle, Run, RunId};
+use crate::limits::LimitWatch;
 use crate::link::CancelReason;
 use crate::registry::AgentRegistry;
 use crate::session::{MemoryStore, SessionStore, Sessions};
@@ -123,6 +124,7 @@ pub(crate) struct Node {
     pub(crate) events: EventHub,
     pub(crate) launcher: Launcher,
     pub(crate) spawning: Spawning,
+    pub(crate) limits: Arc<LimitWatch>,
     pub(crate) guard: Option<u32>,
     runs: AtomicU64,
     tree: OnceLock<(SupervisionTree, SupervisorHandle)>,
@@ -159,6 +161,7 @@ impl NodeHandle {
             standings: Standings::default(),
             sessions: Sessions::new(settings.sessions),
             events: EventHub::new(),
+            limits: Arc::new(LimitWatch::new(spawner.clone())),
             spawning: Spawning::new(spawner, &settings.launcher),
             launcher: settings.launcher,
             guard: settings.guard,

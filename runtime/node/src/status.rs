@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use crate::agent::{Agent, millis};
 use crate::node::Node;
 use crate::registry::supervisors;
+use crate::usage;
 use crate::view::{AgentState, NodeStatus, SupervisorView};
 
 /// How long a supervisor may take to say how it stands; it never waits, so that this is a guard.
@@ -21,18 +22,16 @@ pub(crate) async fn of(node: &Node) -> NodeStatus {
     for (name, path) in supervisors(node.registry.tree()) {
         views.extend(supervisor(node, &name, path).await);
     }
+    let agents = node.registry.all();
+    let mut agent_views: Vec<_> = agents.iter().map(|agent| agent.view()).collect();
+    usage::fill_in(agents, &mut agent_views).await;
     NodeStatus {
         node: node.name.clone(),
         pid: std::process::id(),
         guard_pid: node.guard,
         version: env!("CARGO_PKG_VERSION"),
         uptime: node.clock.elapsed(),
-        agents: node
-            .registry
-            .all()
-            .iter()
-            .map(|agent| agent.view())
-            .collect(),
+        agents: agent_views,
         supervisors: views,
     }
 }

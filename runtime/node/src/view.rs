@@ -51,6 +51,23 @@ impl AgentState {
     }
 }
 
+/// What a process uses. What the system does not tell is `None`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct UsageView {
+    /// Processor time since it began.
+    pub cpu_time: Duration,
+    /// Of one processor, in per cent, since somebody last asked, or since the process began.
+    pub cpu_percent: f64,
+    /// Memory, where shared pages count in full.
+    pub resident_bytes: u64,
+    /// Memory, where of shared pages its part counts.
+    pub proportional_bytes: Option<u64>,
+    /// Files, pipes and sockets that it has open.
+    pub open_files: Option<u64>,
+    /// Its threads.
+    pub threads: u64,
+}
+
 /// One process of an agent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReplicaView {
@@ -70,6 +87,8 @@ pub struct ReplicaView {
     pub start_took: Option<Duration>,
     /// Why it is down for good, where it is by its supervisor's decision.
     pub why_down: Option<WhyDown>,
+    /// What its process uses, where that was asked for.
+    pub usage: Option<UsageView>,
 }
 
 /// An agent, as `status` shows it. The fields without a replica are those of replica 0.

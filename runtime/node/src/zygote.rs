@@ -155,7 +155,10 @@ impl ZygoteKeeper {
             // The folder is missing, or this process lacks something: no fault of the zygote's,
             // and to be told as of any other process.
             Err(
-                error @ (ZygoteError::Start(_) | ZygoteError::Adopt(_) | ZygoteError::Socket(_)),
+                error @ (ZygoteError::Start(_)
+                | ZygoteError::Adopt(_)
+                | ZygoteError::Limit(_)
+                | ZygoteError::Socket(_)),
             ) => {
                 tracing::debug!("not forked: {}", report_chain(&error));
                 None

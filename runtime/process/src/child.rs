@@ -8,10 +8,12 @@ use rustix::process::{Pid, kill_process, kill_process_group};
 use tokio::sync::watch;
 
 use crate::exit::Exit;
+use crate::family::{Family, Orphans};
 use crate::kernel;
 use crate::signal::Signal;
 use crate::spawner::Spawner;
 use crate::tag::Tag;
+use crate::usage::{self, Usage, Work};
 
 /// A running process. Its parts may be moved apart; the process lives as long as `group` does.
 #[derive(Debug)]
@@ -74,6 +76,34 @@ impl ProcessGroup {
     /// Sends a signal to the leader alone.
     pub fn signal_leader(&self, signal: Signal) -> Result<(), SignalError> {
         self.life.signal(signal, kill_process)
+    }
+
+    /// What the leader uses now; `None` where it has ended, or the system does not tell.
+    pub fn usage(&self) -> Option<Usage> {
+        let usage = usage::of(self.life.pid());
+        // Until it is reaped, the number was its own.
+        usage.filter(|_| !self.life.is_reaped())
+    }
+
+    /// The same, as far as it is cheap to know.
+    pub fn work(&self) -> Option<Work> {
+        let work = Work::of(self.life.pid());
+        work.filter(|_| !self.life.is_reaped())
+    }
+
+    /// The leader with all that it has started, of which these have left their parents. `None`
+    /// where it has ended, or the system does not tell.
+    #[cfg(target_os = "linux")]
+    pub fn family(&self, orphans: &Orphans) -> Option<Family> {
+        let family = Family::of(self.life.raw(), self.life.tag(), orphans);
+        (!self.life.is_reaped()).then_some(family)
+    }
+
+    /// Descendants cannot be seen here.
+    #[cfg(not(target_os = "linux"))]
+    #[expect(clippy::unused_self, reason = "where they can, it is needed")]
+    pub fn family(&self, _orphans: &Orphans) -> Option<Family> {
+        None
     }
 
     /// Kills every process of the group. One that is gone already is what was wanted.
@@ -147,6 +177,10 @@ impl Life {
     #[cfg(target_os = "linux")]
     pub(crate) fn tag(&self) -> &Tag {
         &self.tag
+    }
+
+    fn is_reaped(&self) -> bool {
+        *self.reaped.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn watch(&self) -> ExitWatch {

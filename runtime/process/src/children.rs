@@ -1,4 +1,5 @@
-//! The children of this process, and what the kernel shows of them. It refuses to touch them.
+//! The children of a process, this one above all, and what the kernel shows of them. It refuses to
+//! touch them.
 
 use std::io;
 
@@ -23,13 +24,17 @@ pub(crate) fn of_main_thread() -> io::Result<Vec<Pid>> {
 
 /// All children of this process, the dead that are not reaped yet among them.
 pub(crate) fn of_all_threads() -> io::Result<Vec<Pid>> {
+    of(getpid())
+}
+
+/// All children of a process of this user.
+pub(crate) fn of(parent: Pid) -> io::Result<Vec<Pid>> {
+    let parent = parent.as_raw_pid();
     let mut children = Vec::new();
-    for thread in std::fs::read_dir("/proc/self/task")? {
+    for thread in std::fs::read_dir(format!("/proc/{parent}/task"))? {
         match of_thread(&thread?.path().to_string_lossy()) {
             Ok(its) => children.extend(its),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return of_process(getpid().as_raw_pid());
-            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return of_process(parent),
             Err(error) => return Err(error),
         }
     }

@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 
+use crate::limits::KernelLimits;
+
 /// A program with everything it is given. Nothing is inherited but what stands here.
 #[derive(Clone, Debug)]
 pub struct Command {
@@ -19,6 +21,8 @@ pub struct Command {
     pub pipe_bytes: Option<usize>,
     /// What its stdin is.
     pub input: Input,
+    /// What the kernel limits of it.
+    pub limits: KernelLimits,
 }
 
 /// What a process has as its stdin.
@@ -41,6 +45,7 @@ impl Command {
             cwd: cwd.into(),
             pipe_bytes: None,
             input: Input::Pipe,
+            limits: KernelLimits::default(),
         }
     }
 

@@ -13,12 +13,13 @@ use std::time::Duration;
 use rustix::process::Pid;
 
 use crate::exit::{Exit, ExitStatus};
+use crate::limits::KernelLimits;
 
 /// The standard signals; real-time ones are never ignored by a parent in practice.
 const SIGNALS: std::ops::RangeInclusive<i32> = 1..=31;
 
 /// Makes the child leave its parent's peculiarities behind before it executes the program.
-pub(crate) fn prepare_child(command: &mut Command) {
+pub(crate) fn prepare_child(command: &mut Command, limits: KernelLimits) {
     let parent = rustix::process::getpid();
     // SAFETY: the closure runs in the child of a process with many threads, where only
     // async-signal-safe calls are allowed: it makes system calls and allocates nothing.
@@ -26,6 +27,7 @@ pub(crate) fn prepare_child(command: &mut Command) {
         command.pre_exec(move || {
             reset_signals();
             close_inherited_on_exec();
+            limits.set()?;
             die_with_parent(parent)
         });
     }

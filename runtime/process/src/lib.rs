@@ -15,11 +15,13 @@ mod child;
 mod children;
 mod command;
 mod exit;
+mod family;
 pub mod guard;
 #[cfg(target_os = "linux")]
 mod held_signals;
 mod inspect;
 mod kernel;
+mod limits;
 mod pipe;
 mod reaper;
 mod signal;
@@ -28,14 +30,18 @@ mod subreaper;
 mod tag;
 #[cfg(target_os = "linux")]
 mod terminal;
+mod usage;
 mod zygote;
 
 pub use child::{Child, ExitWatch, ProcessGroup, SignalError};
 pub use command::{Command, Input, SpawnError};
 pub use exit::{Exit, ExitStatus};
+pub use family::{Family, Orphans};
 pub use inspect::{is_alive, proportional_bytes, resident_bytes};
+pub use limits::{Enforceable, KernelLimits};
 pub use pipe::pipe_size;
 pub use signal::{Signal, signal_name};
 pub use spawner::Spawner;
 pub use subreaper::become_subreaper;
+pub use usage::{Usage, Work};
 pub use zygote::{Birth, Zygote, ZygoteError};

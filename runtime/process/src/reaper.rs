@@ -50,6 +50,7 @@ mod waiting {
 
     use super::{Forking, wait_in_thread};
     use crate::child::Life;
+    use crate::family::Orphans;
     use crate::tag::Tags;
 
     #[derive(Debug)]
@@ -68,6 +69,11 @@ mod waiting {
         #[expect(clippy::unused_self, reason = "the polling one needs it")]
         pub(crate) fn adopts(&self) -> bool {
             false
+        }
+
+        #[expect(clippy::unused_self, reason = "the polling one needs it")]
+        pub(crate) fn orphans(&self) -> Orphans {
+            Orphans::default()
         }
 
         #[expect(clippy::unused_self, reason = "the polling one needs it")]

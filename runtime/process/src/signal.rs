@@ -21,6 +21,8 @@ impl Signal {
     pub const TERMINATE: Self = Self(libc::SIGTERM);
     /// SIGKILL.
     pub const KILL: Self = Self(libc::SIGKILL);
+    /// SIGXCPU: its limit of processor time is over.
+    pub const CPU_TIME: Self = Self(libc::SIGXCPU);
     /// SIGSTOP.
     pub const STOP: Self = Self(libc::SIGSTOP);
     /// SIGCONT.

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::child::{Child, Life, ProcessGroup};
 use crate::command::{Command, Input, SpawnError};
+use crate::family::Orphans;
 use crate::kernel;
 use crate::pipe::{enlarge, set_nonblocking, socket_pair};
 use crate::reaper::Reaper;
@@ -75,6 +76,11 @@ impl Spawner {
     /// Whether orphans fall to this process, and are waited for.
     pub fn adopts(&self) -> bool {
         self.reaper.adopts()
+    }
+
+    /// The orphans that have fallen to this process, for [`ProcessGroup::family`].
+    pub fn orphans(&self) -> Orphans {
+        self.reaper.orphans()
     }
 
     /// The one that waits for all that was started.
@@ -152,7 +158,7 @@ fn system_command(
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0);
-    kernel::prepare_child(&mut system);
+    kernel::prepare_child(&mut system, command.limits);
     Ok((system, socket))
 }
 

@@ -83,6 +83,9 @@ pub enum ZygoteError {
     /// The child ended, or fell to nobody, before it was known.
     #[error("adopt the zygote's child")]
     Adopt(#[source] io::Error),
+    /// The child is not to live without its limits.
+    #[error("limit the zygote's child")]
+    Limit(#[source] io::Error),
     /// The system refused.
     #[error("speak with the zygote")]
     Socket(#[source] io::Error),
@@ -268,6 +271,9 @@ impl Inner {
         let exit = life.watch();
         // From here on an early return kills the group, and it is reaped.
         let group = ProcessGroup::new(life, self.spawner.clone());
+        // It waits to be told what to be: none of its code has run.
+        let limited = birth.command.limits.set_for(child);
+        limited.map_err(ZygoteError::Limit)?;
         match timeout(ADOPTION_TIMEOUT, cord.write_all(&told)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {

@@ -9,8 +9,8 @@ use synapse_core::spec::{OnExhausted, StartOrder};
 
 use crate::key::{Element, KeyDoc};
 use crate::raw::{
-    RawAgent, RawBackoff, RawLog, RawMailbox, RawPython, RawRuntime, RawSessions, RawSupervisor,
-    RawTree, RawUsageLimits,
+    RawAgent, RawBackoff, RawLimits, RawLog, RawMailbox, RawPython, RawRuntime, RawSessions,
+    RawSupervisor, RawTree, RawUsageLimits,
 };
 use crate::{Configuration, load, parse, schema};
 
@@ -18,7 +18,7 @@ fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-fn tables() -> [(&'static str, Option<&'static [KeyDoc]>); 9] {
+fn tables() -> [(&'static str, Option<&'static [KeyDoc]>); 10] {
     [
         ("runtime", RawRuntime::keys()),
         ("runtime.log", RawLog::keys()),
@@ -27,6 +27,7 @@ fn tables() -> [(&'static str, Option<&'static [KeyDoc]>); 9] {
         ("supervisor.NAME", RawSupervisor::keys()),
         ("agent.NAME", RawAgent::keys()),
         ("agent.NAME.mailbox", RawMailbox::keys()),
+        ("agent.NAME.limits", RawLimits::keys()),
         ("agent.NAME.backoff", RawBackoff::keys()),
         ("agent.NAME.usage_limits", RawUsageLimits::keys()),
     ]
@@ -218,12 +219,14 @@ fn spelled(value: impl Fn(&KeyDoc) -> Option<&'static str>) -> String {
                 "mailbox",
                 "backoff",
                 "usage_limits",
+                "limits",
                 "output_schema",
                 "env_file",
             ],
         ),
         table("agent.one.mailbox", RawMailbox::keys(), &[]),
         table("agent.one.usage_limits", RawUsageLimits::keys(), &[]),
+        table("agent.one.limits", RawLimits::keys(), &[]),
     ]
     .join("")
 }
@@ -263,6 +266,8 @@ fn the_documented_examples_are_accepted_and_make_a_difference() {
     assert_eq!(agent.call_timeout.0, 30_000);
     assert_eq!(agent.env_pass, ["DATABASE_URL"]);
     assert_eq!(agent.usage_limits.requests, Some(10));
+    assert_eq!(agent.limits.memory_bytes, Some(512 << 20));
+    assert_eq!(agent.limits.cpu_seconds, Some(600));
     let root = &read.tree.supervisors[&read.tree.root];
     assert_eq!(root.on_exhausted, OnExhausted::Park);
     assert_eq!(root.start_order, StartOrder::Concurrent);

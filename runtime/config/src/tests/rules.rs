@@ -1,8 +1,12 @@
 //! Rules between keys.
 
+use std::path::Path;
+
 use expect_test::expect;
 
-use super::{check, check_agent};
+use super::{TREE, check, check_agent};
+use crate::Machine;
+use crate::load::parse_for;
 
 #[test]
 fn an_agent_needs_code_or_a_model_and_instructions() {
@@ -305,4 +309,59 @@ fn a_run_that_may_take_as_long_as_its_call_is_a_warning() {
 
         "#]],
     );
+}
+
+#[test]
+fn a_limit_that_the_system_cannot_enforce_is_an_error() {
+    let machine = Machine {
+        sees_processes: false,
+        open_files_max: 4096,
+        cpu_seconds_max: 60,
+    };
+    let table = "[agent.one]\nentry = \"m:a\"\nlimits = { memory = \"1GiB\", open_files = 5000, processes = 4, cpu_time = \"61s\" }\n";
+    let text = format!("{TREE}{table}");
+    let file = Path::new("/nowhere/supervision.toml");
+    let errors = parse_for(&text, file, machine).unwrap_err();
+    expect![[r#"
+        error: `agent.one.limits.memory` cannot be enforced on this system
+         --> /nowhere/supervision.toml:5:21
+          |
+        5 | limits = { memory = "1GiB", open_files = 5000, processes = 4, cpu_time = "61s" }
+          |                     ^^^^^^ what other processes use cannot be seen here: that needs Linux with /proc
+          |
+          = help: leave it out here, and let a container or a service manager keep it
+
+        error: `agent.one.limits.open_files` cannot be enforced on this system
+         --> /nowhere/supervision.toml:5:42
+          |
+        5 | limits = { memory = "1GiB", open_files = 5000, processes = 4, cpu_time = "61s" }
+          |                                          ^^^^ a process may have at most 4096 files open here (`ulimit -Hn`)
+          |
+          = help: raise the hard limit of whoever starts Synapse, or ask for less
+
+        error: `agent.one.limits.processes` cannot be enforced on this system
+         --> /nowhere/supervision.toml:5:60
+          |
+        5 | limits = { memory = "1GiB", open_files = 5000, processes = 4, cpu_time = "61s" }
+          |                                                            ^ what other processes use cannot be seen here: that needs Linux with /proc
+          |
+          = help: leave it out here, and let a container or a service manager keep it
+
+        error: `agent.one.limits.cpu_time` cannot be enforced on this system
+         --> /nowhere/supervision.toml:5:74
+          |
+        5 | limits = { memory = "1GiB", open_files = 5000, processes = 4, cpu_time = "61s" }
+          |                                                                          ^^^^^ a process may use at most 60 s here (`ulimit -Ht`)
+          |
+          = help: raise the hard limit of whoever starts Synapse, or ask for less
+
+    "#]].assert_eq(&errors.render(false));
+    let within = text.replace("5000", "4096").replace("61s", "60s");
+    let machine = Machine {
+        sees_processes: true,
+        ..machine
+    };
+    assert!(parse_for(&within, file, machine).is_ok());
+    // Elsewhere it may well be kept.
+    assert!(crate::parse(&text, file).is_ok());
 }

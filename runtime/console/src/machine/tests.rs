@@ -21,6 +21,7 @@ fn status() -> Status {
         mode: "run_stream".into(),
         program: None,
         last_exit: None,
+        usage: None,
         replicas: Vec::new(),
     };
     Status {

@@ -3,6 +3,7 @@
 use serde_json::Value;
 use synapse_api::{
     AgentDetail, AgentStatus, AgentSummary, LastExit, LastFault, Program, ReplicaStatus,
+    ResourceLimits, Usage,
 };
 
 use super::measure::{bytes, clock, count, duration_ms, setting_ms};
@@ -77,6 +78,9 @@ impl Page {
             ""
         };
         self.pair("process", &format!("{pid}{without}"));
+        if let Some(usage) = &status.usage {
+            self.pair("uses", &uses(usage));
+        }
         if is_parked(status) {
             let name = &status.name;
             let why = format!("it exhausted its budget of restarts; `start {name}` revives it");
@@ -153,6 +157,9 @@ impl Page {
         let start = setting_ms(spec.start_timeout_ms);
         let run = spec.run_timeout_ms.map(setting_ms);
         let run = run.map_or_else(String::new, |run| format!(", run {run}"));
+        if let Some(limits) = limits(&spec.limits) {
+            self.pair("limits", &limits);
+        }
         self.pair("timeouts", &format!("call {call}{run}, start {start}"));
     }
 
@@ -244,6 +251,42 @@ fn replica(replica: &ReplicaStatus) -> String {
     let incarnation = incarnation.map_or_else(String::new, |it| format!(" #{it}"));
     let pid = pid.map_or_else(String::new, |pid| format!("   pid {pid}"));
     format!("{index}{incarnation}   {state}{pid}   {in_flight} in flight")
+}
+
+/// `61 MiB of memory (13 MiB by its part of what is shared), 2% of a processor …`
+fn uses(usage: &Usage) -> String {
+    let part = usage.proportional_bytes.map(|part| {
+        let part = bytes(part);
+        format!(" ({part} where shared pages count by its part)")
+    });
+    let files = usage
+        .open_files
+        .map(|files| format!(", {}", count(files, "open file", "open files")));
+    format!(
+        "{} of memory{}, {:.0}% of a processor ({} since its start), {}{}",
+        bytes(usage.resident_bytes),
+        part.unwrap_or_default(),
+        usage.cpu_percent,
+        duration_ms(usage.cpu_ms),
+        count(usage.threads, "thread", "threads"),
+        files.unwrap_or_default(),
+    )
+}
+
+/// As they stand in the file; `None` where there are none.
+fn limits(limits: &ResourceLimits) -> Option<String> {
+    let named = [
+        limits
+            .memory_bytes
+            .map(|max| format!("memory {}", bytes(max))),
+        limits.open_files.map(|max| format!("open_files {max}")),
+        limits.processes.map(|max| format!("processes {max}")),
+        limits
+            .cpu_ms
+            .map(|max| format!("cpu_time {}", setting_ms(max))),
+    ];
+    let given: Vec<String> = named.into_iter().flatten().collect();
+    (!given.is_empty()).then(|| given.join(", "))
 }
 
 /// A schema's properties, or its type.

@@ -1,9 +1,9 @@
 //! The table of agents, in the manner of supervisorctl. It does not know how status is fetched.
 
-use synapse_api::{AgentStatus, Status};
+use synapse_api::{AgentStatus, Status, Usage};
 
 use super::layout::{Align, clip, columns, width, wrap};
-use super::measure::duration_ms;
+use super::measure::{bytes, duration_ms};
 use super::tree::is_parked;
 use super::{Palette, printable, state_colour};
 
@@ -31,7 +31,7 @@ const fn column(
 }
 
 /// The columns, by how much a narrow terminal needs them.
-const COLUMNS: [Column; 7] = [
+const COLUMNS: [Column; 9] = [
     column("NAME", Align::Left, |agent, palette| {
         palette.strong(&agent.name)
     }),
@@ -49,6 +49,22 @@ const COLUMNS: [Column; 7] = [
         agent.in_flight.to_string()
     }),
     column("QUEUED", Align::Right, queued),
+    column("MEMORY", Align::Right, |agent, _| {
+        sum(agent, |usage| {
+            usage.proportional_bytes.unwrap_or(usage.resident_bytes)
+        })
+        .map_or_else(none, bytes)
+    }),
+    column("CPU", Align::Right, |agent, _| {
+        let percent = agent
+            .replicas
+            .iter()
+            .filter_map(|it| it.usage)
+            .map(|it| it.cpu_percent);
+        percent
+            .reduce(|a, b| a + b)
+            .map_or_else(none, |it| format!("{it:.0}%"))
+    }),
 ];
 
 /// One line about the node, then one per agent, and below an agent that is not ready the reason
@@ -104,6 +120,15 @@ fn node_line(status: &Status, cells: usize, palette: Palette) -> String {
     let guard = guard_pid.map_or_else(String::new, |guard| format!("   guard {guard}"));
     let line = format!("node {node}   pid {pid}{guard}   up {up}   synapse {version}");
     palette.dim(&clip(&line, cells))
+}
+
+/// Over all replicas that have a process; `None` where no use is known.
+fn sum(agent: &AgentStatus, of: impl Fn(&Usage) -> u64) -> Option<u64> {
+    let used = agent
+        .replicas
+        .iter()
+        .filter_map(|replica| replica.usage.as_ref());
+    used.map(of).reduce(u64::saturating_add)
 }
 
 fn none() -> String {

@@ -2,8 +2,8 @@ use expect_test::{Expect, expect};
 use serde_json::{Map, Value, json};
 use synapse_api::{
     ActionOutcome, AgentDetail, AgentStatus, AgentSummary, Dossier, Fault, Frame, LastExit,
-    LastFault, LogLine, NextStep, NodeEvent, Program, ReplicaStatus, RunCutOff, RunResult,
-    SessionView, Status, SupervisorExit, SupervisorStatus, ToolEvent, Turn,
+    LastFault, LogLine, NextStep, NodeEvent, Program, ReplicaStatus, ResourceLimits, RunCutOff,
+    RunResult, SessionView, Status, SupervisorExit, SupervisorStatus, ToolEvent, Turn, Usage,
 };
 
 use super::*;
@@ -25,6 +25,7 @@ fn replica(index: u32, start_ms: u64) -> ReplicaStatus {
         in_flight: 0,
         start_ms: Some(start_ms),
         why_down: None,
+        usage: None,
     }
 }
 
@@ -43,6 +44,7 @@ fn agent(path: &str, start_ms: u64, program: Option<Program>) -> AgentStatus {
         mode: "run".into(),
         program,
         last_exit: None,
+        usage: None,
         replicas: vec![replica(0, start_ms)],
     }
 }
@@ -204,15 +206,15 @@ fn who_is_parked_says_so_and_why() {
     check(
         &status(&parked(), 80, Palette::PLAIN),
         &expect![[r#"
-        node local   pid 4100   up 3 min 20 s   synapse 0.1.0
-        NAME        STATE    RESTARTS   UPTIME    PID   IN FLIGHT   QUEUED
-        assistant   ready           0     41 s   4121           0    0/256
-        analyst     ready           0     41 s   4121           0    0/256
-        echo        failed          0     41 s   4121           0    0/256
-          parked: killed by signal 9 after 41 s
-        searcher    ready           0     41 s   4121           0    0/256
-        writer      ready           0     41 s   4121           0    0/256
-    "#]],
+            node local   pid 4100   up 3 min 20 s   synapse 0.1.0
+            NAME        STATE    RESTARTS   UPTIME    PID   IN FLIGHT   QUEUED   MEMORY
+            assistant   ready           0     41 s   4121           0    0/256        -
+            analyst     ready           0     41 s   4121           0    0/256        -
+            echo        failed          0     41 s   4121           0    0/256        -
+              parked: killed by signal 9 after 41 s
+            searcher    ready           0     41 s   4121           0    0/256        -
+            writer      ready           0     41 s   4121           0    0/256        -
+        "#]],
     );
 }
 
@@ -235,13 +237,13 @@ fn colours_change_no_width() {
 fn the_status_of_agents_that_are_not_ready_has_its_reason() {
     let expected = expect![[r#"
         node local   pid 4100   up 3 min 20 s   synapse 0.1.0
-        NAME        STATE     RESTARTS   UPTIME    PID   IN FLIGHT    QUEUED
-        assistant   ready            0     41 s   4121          12     0/256
-        analyst     backoff          3        -      -           0   250/256
+        NAME        STATE     RESTARTS   UPTIME    PID   IN FLIGHT    QUEUED   MEMORY
+        assistant   ready            0     41 s   4121          12     0/256        -
+        analyst     backoff          3        -      -           0   250/256        -
           killed by signal 9 after 41 s
-        echo        ready            0     41 s   4121           0     0/256
-        searcher    ready            0     41 s   4121           0     0/256
-        writer      ready            0     41 s   4121           0     0/256
+        echo        ready            0     41 s   4121           0     0/256        -
+        searcher    ready            0     41 s   4121           0     0/256        -
+        writer      ready            0     41 s   4121           0     0/256        -
     "#]];
     check(&status(&troubled(), 80, Palette::PLAIN), &expected);
 }
@@ -292,8 +294,8 @@ fn inspect_shows_everything_with_the_evidence_of_the_last_crash() {
         when_full: "reject".into(),
         start_timeout_ms: 30_000,
         call_timeout_ms: 600_000,
-        run_timeout_ms: None,
         cancel_grace_ms: 10_000,
+        ..AgentSummary::default()
     };
     let traceback = "Traceback (most recent call last):\n  File \"a.py\", line 1\nKeyError: 'x'";
     let last = LastExit {
@@ -763,4 +765,60 @@ fn help_lists_every_verb_and_explains_one() {
           --previous shows the incarnation that died last.
     "#]];
     check(&help(Some(Verb::Logs), 60, Palette::PLAIN), &expected);
+}
+
+#[test]
+fn what_an_agent_uses_and_may_use_is_told_in_full_and_in_the_table_for_all_replicas() {
+    let mut status = first_minute();
+    let usage = Usage {
+        cpu_ms: 1_240,
+        cpu_percent: 12.4,
+        resident_bytes: 61 << 20,
+        proportional_bytes: Some(13 << 20),
+        open_files: Some(12),
+        threads: 2,
+    };
+    let agent = &mut status.agents[0];
+    agent.usage = Some(usage);
+    agent.replicas[0].usage = Some(usage);
+    let second = Usage {
+        proportional_bytes: None,
+        ..usage
+    };
+    agent.replicas.push(ReplicaStatus {
+        usage: Some(second),
+        ..replica(1, 3)
+    });
+    let detail = AgentDetail {
+        status: agent.clone(),
+        manifest: None,
+        spec: AgentSummary {
+            limits: ResourceLimits {
+                memory_bytes: Some(512 << 20),
+                open_files: Some(256),
+                processes: None,
+                cpu_ms: Some(600_000),
+            },
+            ..AgentSummary::default()
+        },
+        last_exits: Vec::new(),
+        last_fault: None,
+        frames: Vec::new(),
+    };
+    let page = inspect(&detail, false, 200, Palette::PLAIN);
+    let lines = page.lines();
+    let told: Vec<&str> = lines
+        .filter(|line| line.starts_with("uses") || line.starts_with("limits"))
+        .collect();
+    check(&told.join("\n"), &expect![[r#"
+        uses          61 MiB of memory (13 MiB where shared pages count by its part), 12% of a processor (1.2 s since its start), 2 threads, 12 open files
+        limits        memory 512 MiB, open_files 256, cpu_time 10m
+    "#]]);
+    status.agents.truncate(2);
+    check(&super::status(&status, 100, Palette::PLAIN), &expect![[r#"
+        node local   pid 4100   up 3 min 20 s   synapse 0.1.0
+        NAME        STATE   RESTARTS   UPTIME    PID   IN FLIGHT   QUEUED   MEMORY   CPU
+        assistant   ready          0     41 s   4121           0    0/256   74 MiB   25%
+        analyst     ready          0     41 s   4121           0    0/256        -     -
+    "#]]);
 }

@@ -186,3 +186,33 @@ fn a_process_that_lives_on_without_its_pipe_is_killed() {
         ExitReason::Unresponsive(_)
     ));
 }
+
+#[test]
+fn a_limit_that_is_exceeded_is_the_reason_and_not_the_signal_that_kept_it() {
+    let mut machine = ready();
+    let exceeded = || Event::LimitExceeded("processes 4 (5 seen)".into());
+    assert_eq!(machine.handle(Time(3), exceeded()), [Action::Kill]);
+    assert!(matches!(
+        exit(&mut machine, Status::Signal(9)),
+        ExitReason::LimitExceeded(_)
+    ));
+    // One that is told to stop meanwhile was told to stop.
+    let mut machine = ready();
+    machine.handle(Time(3), Event::Stop(Shutdown::Infinity));
+    assert_eq!(machine.handle(Time(4), exceeded()), [Action::Kill]);
+    assert_eq!(
+        exit(&mut machine, Status::Signal(9)),
+        ExitReason::Shutdown(None)
+    );
+}
+
+#[test]
+fn a_process_that_the_kernel_ended_for_lack_of_memory_is_told_from_one_that_was_killed() {
+    assert_eq!(
+        exit(&mut ready(), Status::OutOfMemory),
+        ExitReason::OutOfMemory
+    );
+    let mut machine = ready();
+    machine.handle(Time(3), Event::Kill);
+    assert_eq!(exit(&mut machine, Status::OutOfMemory), ExitReason::Killed);
+}

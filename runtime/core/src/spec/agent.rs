@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::name::Name;
-use crate::spec::{Restart, Shutdown};
+use crate::spec::{ResourceLimits, Restart, Shutdown};
 use crate::time::Millis;
 
 /// `module:attribute`, checked.
@@ -205,4 +205,7 @@ pub struct AgentSpec {
     pub run_timeout: Option<Millis>,
     /// How long cancelled code may go on before it costs the process its life. 10 s by default.
     pub cancel_grace: Millis,
+    /// What its processes may use.
+    #[serde(default)]
+    pub limits: ResourceLimits,
 }

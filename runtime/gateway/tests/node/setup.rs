@@ -9,8 +9,8 @@ use synapse_api::Client;
 use synapse_core::name::Name;
 use synapse_core::spec::{
     AgentSpec, AutoShutdown, ChildRef, DepsScope, Entry, MailboxSpec, OnExhausted, Program,
-    Restart, Shutdown, Spawn, Start, StartOrder, Strategy, SupervisorSpec, TreeSpec, UsageLimits,
-    WhenFull,
+    ResourceLimits, Restart, Shutdown, Spawn, Start, StartOrder, Strategy, SupervisorSpec,
+    TreeSpec, UsageLimits, WhenFull,
 };
 use synapse_core::time::Millis;
 use synapse_gateway::{DataDirLock, Gateway, serve};
@@ -121,5 +121,6 @@ fn agent(name: Name) -> AgentSpec {
         call_timeout: Millis::from_secs(60),
         run_timeout: None,
         cancel_grace: Millis::from_secs(10),
+        limits: ResourceLimits::default(),
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use synapse_core::provider::{ModelOwner, credential_variables, model_owner, providers_in_source};
 use synapse_core::spec::{AgentSpec, DepsScope, Entry, Program, Spawn, UsageLimits};
-use synapse_process::Command;
+use synapse_process::{Command, KernelLimits};
 
 use crate::agent::dotenv;
 use crate::spawning::Fork;
@@ -155,7 +155,13 @@ impl Launcher {
             environment.insert(name.into(), value.into());
         }
         let command = Command::new(&self.program, &self.folder).args(self.args.iter().cloned());
-        let command = command.env(environment);
+        let command = Command {
+            limits: KernelLimits {
+                open_files: spec.limits.open_files,
+                cpu_seconds: spec.limits.cpu_seconds,
+            },
+            ..command.env(environment)
+        };
         Ok(Launch {
             command,
             fork,

@@ -140,7 +140,7 @@ impl Living {
         let (read, is_read) = oneshot::channel();
         self.tell(LinkCommand::Reaped(read));
         let capture = self.stderr.take();
-        let (agent, actor, status) = (Arc::clone(&self.port.agent), actor.clone(), exit.status);
+        let (agent, actor, exit) = (Arc::clone(&self.port.agent), actor.clone(), *exit);
         tokio::spawn(async move {
             let pipes = async {
                 // It is dropped, not sent.
@@ -155,7 +155,7 @@ impl Living {
                 tracing::warn!(agent = %agent.name, "the pipes of a dead process are still being read");
             }
             // Where the actor is gone, nobody needs to know.
-            drop(actor.cast(Message::Drained(status)));
+            drop(actor.cast(Message::Drained(exit)));
         });
     }
 

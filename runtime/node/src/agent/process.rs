@@ -17,7 +17,7 @@ use synapse_core::presence::{self, Action, Presence, Rules};
 use synapse_core::spec::Shutdown;
 use synapse_core::supervisor::StartError;
 use synapse_core::time::{Millis, Time};
-use synapse_process::{Child, Exit, ExitStatus};
+use synapse_process::{Child, Exit, ExitStatus, Signal};
 use synapse_wire::Greeting;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
@@ -56,10 +56,12 @@ pub(crate) enum Message {
     Stop(Shutdown),
     /// The supervisor's patience is over.
     Kill,
+    /// An incarnation, or what it has started, uses more than its limits allow.
+    LimitExceeded { incarnation: u64, what: String },
     /// The process was waited for.
     Exited(Exit),
     /// What it left in its pipes is read, so that everything about its end is known.
-    Drained(ExitStatus),
+    Drained(Exit),
     /// The last words are read and the runs answered: the last of an incarnation.
     Ended(Box<ExitView>),
 }
@@ -204,7 +206,12 @@ impl Actor for AgentProcess {
             Message::Timer(number) if rings(state.watch.as_ref(), number) => {
                 presence::Event::WatchOver
             }
-            Message::Link { .. } | Message::Timer(_) => return Ok(()),
+            Message::LimitExceeded { incarnation, what } if incarnation == state.incarnation => {
+                Event::LimitExceeded(what).into()
+            }
+            Message::Link { .. } | Message::Timer(_) | Message::LimitExceeded { .. } => {
+                return Ok(());
+            }
             Message::Wanted => presence::Event::Wanted,
             Message::Stop(rule) => Event::Stop(rule).into(),
             Message::Kill => Event::Kill.into(),
@@ -214,7 +221,7 @@ impl Actor for AgentProcess {
                 }
                 return Ok(());
             }
-            Message::Drained(status) => state.drained(status).into(),
+            Message::Drained(exit) => state.drained(&exit).into(),
             Message::Ended(exit) => {
                 state.exit = Some(*exit);
                 presence::Event::WrappedUp
@@ -263,6 +270,11 @@ impl State {
             Ok(process) => {
                 self.agent
                     .spawned(self.replica, process.pid(), process.group(), process.port());
+                let limits = self.agent.spec.limits;
+                if limits.are_watched() {
+                    let who = (myself.clone(), self.incarnation);
+                    self.node.limits.add(process.group(), who, limits);
+                }
                 self.process = Some(process);
                 Event::Spawned
             }
@@ -286,19 +298,34 @@ impl State {
         }
     }
 
-    fn drained(&mut self, status: ExitStatus) -> Event {
-        self.status = Some(status);
-        if let (Some(torn), ExitStatus::Exited(0)) = (self.torn.take(), status) {
+    fn drained(&mut self, exit: &Exit) -> Event {
+        self.status = Some(exit.status);
+        let cause = match (self.torn.take(), exit.status) {
+            (Some(torn), ExitStatus::Exited(0)) => Some(Event::Violation(torn)),
+            _ => self.out_of_time(exit).map(Event::LimitExceeded),
+        };
+        if let Some(cause) = cause {
             let now = self.node.clock.now();
             // The process is gone already; only the reason is wanted.
-            drop(self.machine.handle(now, Event::Violation(torn).into()));
+            drop(self.machine.handle(now, cause.into()));
         }
-        Event::Exited(match status {
+        Event::Exited(match exit.status {
             ExitStatus::Exited(code) => Status::Code(code),
             ExitStatus::Signalled { signal, .. } => Status::Signal(signal),
             // Somebody else waited for it; that it is gone is all that is known.
             ExitStatus::Unknown => Status::Code(-1),
         })
+    }
+
+    /// Where the kernel has ended it for its limit of processor time: that, and what it has used.
+    fn out_of_time(&self, exit: &Exit) -> Option<String> {
+        let ExitStatus::Signalled { signal, .. } = exit.status else {
+            return None;
+        };
+        let used = Millis(millis(exit.user_time + exit.system_time));
+        [Signal::CPU_TIME, Signal::KILL]
+            .contains(&Signal::from_raw(signal))
+            .then(|| self.agent.spec.limits.exceeded_by_time(used))?
     }
 
     fn perform(&mut self, myself: &ActorRef<Message>, actions: Vec<Action>) {

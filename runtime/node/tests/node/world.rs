@@ -9,8 +9,8 @@ use synapse_core::fault::Fault;
 use synapse_core::name::Name;
 use synapse_core::spec::{
     AgentSpec, AutoShutdown, Backoff, ChildRef, DepsScope, Entry, MailboxSpec, OnExhausted,
-    Program, Restart, Shutdown, Spawn, Start, StartOrder, Strategy, SupervisorSpec, TreeSpec,
-    UsageLimits, WhenFull,
+    Program, ResourceLimits, Restart, Shutdown, Spawn, Start, StartOrder, Strategy, SupervisorSpec,
+    TreeSpec, UsageLimits, WhenFull,
 };
 use synapse_core::time::Millis;
 use synapse_node::{
@@ -278,6 +278,7 @@ pub(crate) fn agent(of: &str, change: impl FnOnce(&mut AgentSpec)) -> AgentSpec 
         call_timeout: Millis::from_secs(60),
         run_timeout: None,
         cancel_grace: Millis::from_secs(10),
+        limits: ResourceLimits::default(),
     };
     change(&mut spec);
     spec

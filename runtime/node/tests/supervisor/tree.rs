@@ -7,8 +7,9 @@ use std::time::Duration;
 use synapse_core::exit::ExitReason;
 use synapse_core::name::Name;
 use synapse_core::spec::{
-    AgentSpec, AutoShutdown, ChildRef, DepsScope, MailboxSpec, OnExhausted, Program, Restart,
-    Shutdown, Spawn, Start, StartOrder, Strategy, SupervisorSpec, TreeSpec, UsageLimits, WhenFull,
+    AgentSpec, AutoShutdown, ChildRef, DepsScope, MailboxSpec, OnExhausted, Program,
+    ResourceLimits, Restart, Shutdown, Spawn, Start, StartOrder, Strategy, SupervisorSpec,
+    TreeSpec, UsageLimits, WhenFull,
 };
 use synapse_core::supervisor::{ChildId, Reply, Request};
 use synapse_core::time::Millis;
@@ -99,6 +100,7 @@ fn agent(text: &str, replicas: usize) -> AgentSpec {
         call_timeout: Millis(1000),
         run_timeout: None,
         cancel_grace: Millis(1000),
+        limits: ResourceLimits::default(),
     }
 }
 

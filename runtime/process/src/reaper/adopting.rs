@@ -57,17 +57,22 @@ impl Orphanage {
     /// Whether an orphan belongs to an incarnation that has ended. One that hides its tag may
     /// belong to a living one, and is left to the end of the node.
     fn is_leftover(&self, pid: Pid, living: &[Arc<Life>]) -> bool {
+        let tag = self.tag_of(pid);
+        tag.is_some_and(|tag| !living.iter().any(|life| *life.tag() == tag))
+    }
+
+    /// The tag of an orphan, where it is known to be of the family.
+    fn tag_of(&self, pid: Pid) -> Option<Tag> {
         let mut tags = self.tags();
         let tag = match tags.entry(pid) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(place) => place.insert(match children::tag_of(pid) {
                 Seen::Tag(tag) => Some(tag).filter(|tag| self.family.has(tag)),
                 Seen::Nothing => None,
-                Seen::Dead => return false,
+                Seen::Dead => return None,
             }),
         };
-        let Some(tag) = tag else { return false };
-        !living.iter().any(|life| life.tag() == &*tag)
+        tag.clone()
     }
 }
 
@@ -159,6 +164,21 @@ impl Watched {
             }
         }
         drop(forking);
+    }
+
+    /// The orphans of this process whose tags are known.
+    pub(super) fn orphans(&self) -> Vec<(Tag, Pid)> {
+        let Some(orphanage) = &self.orphanage else {
+            return Vec::new();
+        };
+        let mut orphans = children::of_main_thread().unwrap_or_default();
+        self.retain_strangers(&mut orphans);
+        let _forking = orphanage.forking();
+        self.retain_strangers(&mut orphans);
+        let tagged = orphans.into_iter();
+        tagged
+            .filter_map(|pid| Some((orphanage.tag_of(pid)?, pid)))
+            .collect()
     }
 
     fn is_child(&self, pid: Pid) -> bool {

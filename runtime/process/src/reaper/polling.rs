@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 use super::adopting::Orphanage;
 use super::{Forking, wait_in_thread};
 use crate::child::Life;
+use crate::family::Orphans;
 use crate::subreaper::become_subreaper;
 use crate::tag::Tags;
 
@@ -88,6 +89,11 @@ impl Reaper {
 
     pub(crate) fn adopts(&self) -> bool {
         self.0.orphanage.is_some()
+    }
+
+    /// Those that have fallen to this process.
+    pub(crate) fn orphans(&self) -> Orphans {
+        Orphans(self.0.orphans())
     }
 
     /// While this is held, a child that is not watched yet is no orphan either.

@@ -107,3 +107,31 @@ async fn ends_are_told_as_ever() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_family_is_a_process_with_its_descendants_and_with_what_has_fallen_of_it() {
+    if !is_inner() {
+        let test =
+            "adopting::a_family_is_a_process_with_its_descendants_and_with_what_has_fallen_of_it";
+        return succeeds_in_a_process_of_its_own(test).await;
+    }
+    let spawner = Spawner::start_adopting().unwrap();
+    let (first, of_first) = with_daemon(&spawner).await;
+    let (second, _) = with_daemon(&spawner).await;
+    eventually("the daemon is adopted", || {
+        parent_of(of_first) == std::process::id()
+    })
+    .await;
+    let family = |child: &Child| child.group.family(&spawner.orphans()).unwrap();
+    eventually("each has its own", || {
+        (family(&first).count(), family(&second).count()) == (2, 2)
+    })
+    .await;
+    let family = family(&first);
+    let (share, occupied) = (family.share_bytes(), family.occupied_bytes());
+    assert!(share > 0 && share <= occupied, "{share} of {occupied}");
+    first.group.kill();
+    eventually("it is gone", || is_reaped(first.pid)).await;
+    assert!(first.group.family(&spawner.orphans()).is_none());
+    assert!(first.group.usage().is_none() && first.group.work().is_none());
+}

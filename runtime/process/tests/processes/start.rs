@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::os::fd::AsFd;
 
-use synapse_process::{Command, SpawnError, pipe_size};
+use synapse_process::{Command, KernelLimits, SpawnError, pipe_size};
 use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe::Sender;
 
@@ -93,4 +93,15 @@ async fn pipes_can_be_asked_to_be_larger() {
         256 * 1024
     );
     assert_eq!(pipe_size(&child.stdin, 512 * 1024).unwrap(), 512 * 1024);
+}
+
+#[tokio::test]
+async fn limits_of_the_kernels_are_set_before_the_program_runs() {
+    let mut command = sh("ulimit -n; ulimit -Hn; ulimit -t; ulimit -Ht");
+    command.limits = KernelLimits {
+        open_files: Some(77),
+        cpu_seconds: Some(3),
+    };
+    let child = spawner().spawn(command).await.unwrap();
+    assert_eq!(all(child.stdout).await, "77\n77\n3\n8\n");
 }
