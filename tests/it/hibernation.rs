@@ -61,6 +61,23 @@ fn an_idle_agent_gives_its_process_back_in_order_and_the_next_call_gets_a_new_on
 }
 
 #[test]
+fn a_crash_after_a_sleep_is_told_by_the_number_of_its_incarnation() {
+    let mut world = World::new(
+        "[supervisor.root]\nchildren = [\"leaves\"]\n\
+         [agent.leaves]\nentry = \"plain:leaves\"\nhibernate_after = \"100ms\"\n",
+    );
+    world.start();
+    hibernated(&world, "leaves");
+    world.fault(&["leaves", "7"], 1);
+    let events = world.events();
+    let of_kind = |kind: &str| events.iter().find(|event| event["kind"] == kind).cloned();
+    let exited = of_kind("agent_exited").expect("it has exited");
+    let report = of_kind("crash_report").expect("it was reported");
+    assert_eq!(exited["incarnation"], 2);
+    assert_eq!(report["data"]["offender"]["incarnation"], 2, "{report}");
+}
+
+#[test]
 fn who_starts_on_demand_is_counted_as_ready_and_runs_the_code_of_its_first_call() {
     let mut world = napping();
     let agent = hibernated(&world, "lazy");

@@ -121,7 +121,7 @@ impl Presence {
         };
         let actions = if was_hibernated || rules.start == Start::OnDemand {
             machine.is_started = true;
-            vec![Action::ReportStarted, Action::Hibernate]
+            vec![Action::Hibernate, Action::ReportStarted]
         } else {
             machine.spawn(now)
         };

@@ -153,6 +153,7 @@ fn setting(period: Millis) -> String {
 }
 
 fn crash_report(node: &Node, supervisor: &str, report: &CrashReport) {
+    let report = &of_agents_own(node, report.clone());
     let offender = &report.offender;
     tracing::error!(
         target: "supervision",
@@ -188,6 +189,17 @@ fn gave_up(supervisor: &str) -> NextView {
         name_of(supervisor)
     );
     NextView::new(supervisor, NextAction::GaveUp, detail)
+}
+
+/// The report by the agent's own number: its processes are counted over all replicas, and one child
+/// may have had several, where it has hibernated.
+fn of_agents_own(node: &Node, mut report: CrashReport) -> CrashReport {
+    let present =
+        agent_of(node, &report.offender.id).map(|(agent, replica)| agent.present(replica));
+    if let Some((Some(incarnation), _)) = present {
+        report.offender.incarnation = incarnation;
+    }
+    report
 }
 
 /// The agent and the replica that a supervisor's child is; `None` for a supervisor.

@@ -119,7 +119,7 @@ fn on_demand_begins_without_a_process_and_so_does_one_that_was_hibernated() {
     };
     for (rules, was_hibernated) in [(rules, false), (RULES, true)] {
         let (machine, actions) = Presence::new(Time(0), rules, was_hibernated);
-        assert_eq!(actions, [Action::ReportStarted, Action::Hibernate]);
+        assert_eq!(actions, [Action::Hibernate, Action::ReportStarted]);
         assert!(machine.is_started());
     }
 }
