@@ -89,10 +89,8 @@ class Zygote:
         """Have a child, and tell it what to be."""
         child, cord, _ = self.ask()
         self.children.append(child)
-        fields = [str(folder), title, *(f"{name}={value}" for name, value in env.items())]
-        told = b"".join(field.encode() + b"\0" for field in fields)
-        cord.sendall(b"c" + len(told).to_bytes(4, "big") + told)
-        cord.close()
+        cord.sendall(b"c")
+        tell(cord, folder, title, **env)
         return child
 
     def close(self) -> None:
@@ -107,6 +105,15 @@ class Zygote:
         for pipe in (self.process.stdout, self.process.stderr):
             if pipe is not None:
                 pipe.close()
+
+
+def tell(cord: socket.socket, folder: Path | str, title: str, **env: str) -> None:
+    """Tell a child what to be, and have its word that it has heard."""
+    fields = [str(folder), title, *(f"{name}={value}" for name, value in env.items())]
+    told = b"".join(field.encode() + b"\0" for field in fields)
+    cord.sendall(len(told).to_bytes(4, "big") + told)
+    assert cord.recv(1) == b""
+    cord.close()
 
 
 Start = Callable[..., Zygote]
@@ -237,6 +244,24 @@ def test_a_child_shows_its_title_and_whose_it_is_and_no_secret(start: Start) -> 
     assert shown == b"synapse agent x"
     environment = Path(f"/proc/{child.pid}/environ").read_bytes().rstrip(b"\0").split(b"\0")
     assert environment == [b"SYNAPSE_TAG=the-tag", b"SYNAPSE_AGENT=x", f"PATH={path}".encode()]
+
+
+@pytest.mark.parametrize("sort", ["plain", "pydantic_ai"])
+def test_one_that_is_forked_ahead_waits_and_is_then_as_any_other(start: Start, sort: str) -> None:
+    zygote = start(sort)
+    child, cord, _ = zygote.ask()
+    zygote.children.append(child)
+    cord.sendall(b"a")
+    shown = Path(f"/proc/{child.pid}/cmdline")
+    newborn = b"synapse newborn"
+    eventually("its title", lambda: shown.read_bytes().rstrip(b"\0") == newborn)
+    eventually("it to have rehearsed", lambda: "S" in child.status("State"))
+    tell(cord, "/", "synapse agent x", SYNAPSE_TAG="the-tag")
+    assert b"synapse-agent" in hello_of(child)
+    assert shown.read_bytes().rstrip(b"\0") == b"synapse agent x"
+    assert child.status("Threads") == "1"
+    # Nothing of the rehearsal is left open: fds 0 to 2, and the worker's two.
+    assert len(list(Path(f"/proc/{child.pid}/fd").iterdir())) in (5, 7)
 
 
 def test_a_missing_folder_is_told_on_stderr(start: Start) -> None:

@@ -286,10 +286,13 @@ entry = "plain:leaves"
         world.wait_for_incarnation("echo", incarnation);
     }
     wait_for(
-        "one child to be left beside the zygote, and no zombie",
+        "one child to be left beside the zygote and its newborn, and no zombie",
         || {
             let mut children = children_of(world.node_pid());
-            children.retain(|pid| !command_of(*pid).contains("synapse_zygote.py"));
+            children.retain(|pid| {
+                let command = command_of(*pid);
+                !command.contains("synapse_zygote.py") && command != "synapse newborn"
+            });
             let states: Vec<_> = children.iter().map(|pid| state_of(*pid)).collect();
             holds(
                 states.len() == 1 && states[0] != Some('Z'),

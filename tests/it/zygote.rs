@@ -40,6 +40,23 @@ fn zygotes(world: &World) -> Vec<u32> {
         .collect()
 }
 
+/// Those that are forked ahead.
+fn newborns(world: &World) -> Vec<u32> {
+    let children = children_of(world.node_pid()).into_iter();
+    children
+        .filter(|pid| command_of(*pid) == "synapse newborn")
+        .collect()
+}
+
+/// The one that waits to be the next agent.
+#[track_caller]
+fn newborn(world: &World) -> u32 {
+    wait_for("a child that is forked ahead", || {
+        let now = newborns(world);
+        now.first().copied().ok_or(format!("{now:?}"))
+    })
+}
+
 /// Kills an agent, and waits for its next incarnation.
 #[track_caller]
 fn restart(world: &World, agent: &str, incarnation: u64) -> u32 {
@@ -196,13 +213,42 @@ fn a_zygote_that_is_killed_harms_nobody_and_is_replaced() {
 }
 
 #[test]
+fn the_next_incarnation_is_one_that_was_forked_ahead() {
+    let world = World::up(&one("plain:pid", ""));
+    for incarnation in 2..5 {
+        let ahead = newborn(&world);
+        assert_eq!(restart(&world, "one", incarnation), ahead);
+        assert!(is_forked(ahead));
+        assert_eq!(world.call("one", "x"), ahead.to_string());
+    }
+    newborn(&world);
+    assert_eq!(newborns(&world).len(), 1);
+}
+
+#[test]
+fn one_that_was_forked_ahead_and_is_killed_or_stopped_is_replaced() {
+    let world = World::up(&one("plain:echo", ""));
+    for (incarnation, signal) in [(2, Signal::KILL), (3, Signal::STOP)] {
+        let ahead = newborn(&world);
+        send(ahead, signal);
+        let pid = restart(&world, "one", incarnation);
+        assert!(pid != ahead && is_forked(pid), "{}", command_of(pid));
+        assert_eq!(world.call("one", "hello"), "hello");
+        wait_for("it to be gone", || holds(!is_alive(ahead), "it is there"));
+    }
+}
+
+#[test]
 fn an_agent_starts_by_exec_while_its_zygote_does_not_answer() {
     let world = World::up(&one("plain:echo", ""));
     let zygote = zygotes(&world)[0];
+    let ahead = newborn(&world);
     send(zygote, Signal::STOP);
+    send(ahead, Signal::KILL);
     wait_for("the zygote to be stopped", || {
         let state = state_of(zygote);
-        holds(state == Some('T'), format!("{state:?}"))
+        let stopped = state == Some('T') && !is_alive(ahead);
+        holds(stopped, format!("{state:?}"))
     });
     assert!(!is_forked(restart(&world, "one", 2)));
     assert_eq!(world.call("one", "hello"), "hello");
@@ -287,12 +333,17 @@ fn twenty_that_are_killed_at_once_are_all_back_as_forks() {
 #[test]
 fn the_end_of_the_node_is_the_end_of_its_zygotes() {
     let mut world = World::up(TREE);
-    let zygotes = zygotes(&world);
+    let mut all = zygotes(&world);
+    wait_for("both to have forked ahead", || {
+        let now = newborns(&world);
+        holds(now.len() == 2, format!("{now:?}"))
+    });
+    all.extend(newborns(&world));
     let mut node = world.take_node();
     node.signal(Signal::TERM);
     wait_for("the node's end", || holds(node.has_ended(), "it runs"));
     wait_within("its zygotes to be gone", Duration::from_secs(1), || {
-        let left: Vec<_> = zygotes.iter().filter(|pid| is_alive(**pid)).collect();
+        let left: Vec<_> = all.iter().filter(|pid| is_alive(**pid)).collect();
         holds(left.is_empty(), format!("{left:?}"))
     });
 }

@@ -144,12 +144,13 @@ impl ZygoteKeeper {
         match warm.zygote.spawn(birth).await {
             Ok(child) => {
                 warm.is_proven.store(true, Ordering::Relaxed);
+                tokio::spawn(fork_ahead(Arc::clone(&self.phase), warm));
                 Some(child)
             }
             Err(
                 error @ (ZygoteError::Ended | ZygoteError::Silent(_) | ZygoteError::Refused(_)),
             ) => {
-                self.give_up(&warm, report_chain(&error));
+                give_up(&self.phase, &warm, report_chain(&error));
                 None
             }
             // The folder is missing, or this process lacks something: no fault of the zygote's,
@@ -175,18 +176,6 @@ impl ZygoteKeeper {
         }
     }
 
-    /// Has it replaced, if it is still the one.
-    fn give_up(&self, warm: &Warm, why: String) {
-        self.phase.send_if_modified(|phase| {
-            let is_it =
-                matches!(phase, Phase::Warm(now) if Arc::ptr_eq(&now.is_proven, &warm.is_proven));
-            if is_it {
-                *phase = Phase::Down(why);
-            }
-            is_it
-        });
-    }
-
     /// Ends it for good.
     pub(crate) async fn end(&self) {
         let keeping = std::mem::replace(&mut *self.keeping.lock(), Keeping::Ended);
@@ -207,6 +196,29 @@ impl ZygoteKeeper {
             }
         }
     }
+}
+
+/// The next process finds a child waiting for it.
+async fn fork_ahead(phase: Arc<watch::Sender<Phase>>, warm: Warm) {
+    match warm.zygote.fork_ahead().await {
+        Ok(()) => {}
+        Err(error @ (ZygoteError::Ended | ZygoteError::Silent(_) | ZygoteError::Refused(_))) => {
+            give_up(&phase, &warm, report_chain(&error));
+        }
+        Err(error) => tracing::debug!("not forked ahead: {}", report_chain(&error)),
+    }
+}
+
+/// Has it replaced, if it is still the one.
+fn give_up(phase: &watch::Sender<Phase>, warm: &Warm, why: String) {
+    phase.send_if_modified(|phase| {
+        let is_it =
+            matches!(phase, Phase::Warm(now) if Arc::ptr_eq(&now.is_proven, &warm.is_proven));
+        if is_it {
+            *phase = Phase::Down(why);
+        }
+        is_it
+    });
 }
 
 /// Has a zygote as long as the node runs.

@@ -147,10 +147,6 @@ pub enum SignalError {
 #[derive(Debug)]
 pub(crate) struct Life {
     pid: Pid,
-    #[cfg_attr(
-        not(target_os = "linux"),
-        expect(dead_code, reason = "only Linux has leftovers found")
-    )]
     tag: Tag,
     reaped: Mutex<bool>,
     exit: watch::Sender<Option<Exit>>,
@@ -174,7 +170,6 @@ impl Life {
         self.pid
     }
 
-    #[cfg(target_os = "linux")]
     pub(crate) fn tag(&self) -> &Tag {
         &self.tag
     }

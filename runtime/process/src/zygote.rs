@@ -10,15 +10,17 @@
 //! 3. On the cord, from between: `MIDDLE CHILD\n`, two process numbers, or why there is no child.
 //!    The zygote forks twice, so that the child falls to this process, a subreaper, when the one
 //!    in the middle ends. That one waits until the child is known here: it waits for the cord.
-//! 4. On the cord, from here: one byte that cuts it, and what the child is to be: folder, name and
-//!    environment. The one in the middle looks at the byte and ends; the child alone reads, the
-//!    byte too, so that it understands the rest whoever dies meanwhile. The zygote sees none of it.
+//! 4. On the cord, from here: one byte that cuts it. The one in the middle looks at it and ends;
+//!    the child alone reads, the byte too, so that it understands the rest whoever dies meanwhile.
+//! 5. On the cord, from here, at once or when it is wanted: what the child is to be: folder, name
+//!    and environment. The zygote sees none of it. The child closes the cord when it has heard.
 //!
-//! Where the cord ends without that byte, the one in the middle kills its child.
+//! Where the cord ends without that byte, the one in the middle kills its child; where it ends
+//! without the rest, the child ends.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
@@ -30,16 +32,18 @@ use tokio::time::timeout;
 
 pub use birth::Birth;
 use birth::Ends;
+use newborn::{Newborn, Spare};
 
 use crate::child::{Child, ExitWatch, Life, ProcessGroup};
 use crate::command::{Command, Input, SpawnError};
 use crate::spawner::Spawner;
 
 mod birth;
+mod newborn;
 
 /// How long a warm zygote may take to fork, which takes milliseconds.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long a child may take to become ours and to take what it is to be; it does nothing else.
+/// How long a child may take to become ours; it does nothing else.
 const ADOPTION_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest answer, in bytes: two numbers, or a reason.
 const ANSWER_BYTES_MAX: u64 = 1024;
@@ -47,8 +51,10 @@ const ANSWER_BYTES_MAX: u64 = 1024;
 const REPORT_BYTES_MAX: usize = 16 * 1024;
 /// What is sent with a child's descriptors: a message has at least one byte.
 const BIRTH: &[u8] = b"b";
-/// Cuts the cord.
+/// Cuts the cord: the child is told at once what it is to be.
 const CUT: u8 = b'c';
+/// Cuts the cord of one that is told later, and has the time to rehearse.
+const AHEAD: u8 = b'a';
 
 /// A running zygote. Dropping the last clone kills it; its children live on.
 #[derive(Clone, Debug)]
@@ -62,6 +68,7 @@ struct Inner {
     is_silent: Mutex<bool>,
     exit: ExitWatch,
     spawner: Spawner,
+    spare: std::sync::Mutex<Spare>,
     _group: ProcessGroup,
 }
 
@@ -80,7 +87,7 @@ pub enum ZygoteError {
     /// It says why not.
     #[error("use the zygote: {0}")]
     Refused(String),
-    /// The child ended, or fell to nobody, before it was known.
+    /// The child ended, or fell to nobody, before it knew what it is to be.
     #[error("adopt the zygote's child")]
     Adopt(#[source] io::Error),
     /// The child is not to live without its limits.
@@ -110,6 +117,7 @@ impl Zygote {
             is_silent: Mutex::new(false),
             exit: child.exit,
             spawner: spawner.clone(),
+            spare: std::sync::Mutex::new(Spare::None),
             _group: child.group,
         }));
         zygote.send(warm_up.as_bytes(), &[]).await?;
@@ -144,13 +152,29 @@ impl Zygote {
         }
     }
 
-    /// Has a child forked. A caller that is cancelled meanwhile leaves none behind.
+    /// Makes a process: of the child that was forked ahead, or of a new one. A caller that is
+    /// cancelled meanwhile leaves none behind.
     pub async fn spawn(&self, birth: Birth) -> Result<Child, ZygoteError> {
         let inner = Arc::clone(&self.0);
         // A task of its own: what has begun is brought to its end, and then dropped.
-        let task = tokio::spawn(async move { inner.bear(birth).await });
+        let task = tokio::spawn(async move { inner.spawn(&birth).await });
         task.await
             .unwrap_or_else(|error| Err(ZygoteError::Socket(io::Error::other(error))))
+    }
+
+    /// Forks a child ahead of the next spawn, unless there is one: a spawn has nothing to wait for
+    /// then but the child itself, which has rehearsed what it can.
+    pub async fn fork_ahead(&self) -> Result<(), ZygoteError> {
+        if !self.0.spare().begin() {
+            return Ok(());
+        }
+        let born = self.0.bear(AHEAD).await;
+        let (spare, answer) = match born {
+            Ok(newborn) => (Spare::There(newborn), Ok(())),
+            Err(error) => (Spare::None, Err(error)),
+        };
+        *self.0.spare() = spare;
+        answer
     }
 
     async fn send(
@@ -167,6 +191,10 @@ impl Zygote {
 }
 
 impl Inner {
+    fn spare(&self) -> MutexGuard<'_, Spare> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn failed(&self, error: io::Error) -> ZygoteError {
         let gone = matches!(
             error.kind(),
@@ -202,10 +230,22 @@ impl Inner {
         sent.await.map(drop).map_err(|error| self.failed(error))
     }
 
-    async fn bear(&self, birth: Birth) -> Result<Child, ZygoteError> {
+    async fn spawn(&self, birth: &Birth) -> Result<Child, ZygoteError> {
         birth.command.expect_folder().map_err(ZygoteError::Start)?;
-        let made = Ends::make(birth.command.pipe_bytes).map_err(ZygoteError::Socket);
-        let (Ends { pipes, cord }, theirs) = made?;
+        let spare = self.spare().take();
+        if let Some(newborn) = spare.filter(Newborn::is_alive) {
+            match newborn.told(birth).await {
+                Ok(child) => return Ok(child),
+                // Killed or stopped while it waited: nothing of the agent's was in it.
+                Err(error) => tracing::debug!(%error, "a child that was forked ahead is of no use"),
+            }
+        }
+        let newborn = self.bear(CUT).await?;
+        newborn.told(birth).await
+    }
+
+    async fn bear(&self, cut: u8) -> Result<Newborn, ZygoteError> {
+        let (Ends { pipes, cord }, theirs) = Ends::make().map_err(ZygoteError::Socket)?;
         let mut cord = BufReader::new(UnixStream::from_std(cord).map_err(ZygoteError::Socket)?);
         let mut is_silent = self.is_silent.lock().await;
         if *is_silent {
@@ -223,16 +263,9 @@ impl Inner {
         drop(is_silent);
         let answer = answered.unwrap_or(Err(ZygoteError::Silent(ANSWER_TIMEOUT)))?;
         let (middle, child) = numbers(&answer).ok_or(ZygoteError::Refused(answer))?;
-        let (exit, group) = self.adopt(cord.into_inner(), middle, child, &birth).await?;
-        let [stdin, stdout, stderr] = pipes;
-        Ok(Child {
-            pid: child.as_raw_pid().unsigned_abs(),
-            stdin,
-            stdout,
-            stderr,
-            exit,
-            group,
-        })
+        let mut cord = cord.into_inner();
+        let life = self.adopt(middle, child, &mut cord, cut).await?;
+        Ok(Newborn::new(life, pipes, cord, &self.spawner))
     }
 
     /// A line from between, without its end.
@@ -249,41 +282,24 @@ impl Inner {
     /// Knows the child before it lets it come.
     async fn adopt(
         &self,
-        mut cord: UnixStream,
         middle: Pid,
         child: Pid,
-        birth: &Birth,
-    ) -> Result<(ExitWatch, ProcessGroup), ZygoteError> {
-        let tag = self.spawner.next_tag();
-        let told = birth.to_bytes(&tag);
-        let life = Arc::new(Life::new(child, tag));
+        cord: &mut UnixStream,
+        cut: u8,
+    ) -> Result<Arc<Life>, ZygoteError> {
+        let life = Arc::new(Life::new(child, self.spawner.next_tag()));
         // Its number is its own as long as the one in the middle lives, which waits for us.
         let adoption = self.spawner.reaper().adopt(&life, middle);
         let adoption = adoption.map_err(ZygoteError::Adopt)?;
-        let cut = timeout(ADOPTION_TIMEOUT, async {
-            cord.write_all(&[CUT]).await?;
+        let done = timeout(ADOPTION_TIMEOUT, async {
+            cord.write_all(&[cut]).await?;
             adoption.done().await
         });
-        match cut.await {
-            Ok(cut) => cut.map_err(ZygoteError::Adopt)?,
+        match done.await {
+            Ok(done) => done.map_err(ZygoteError::Adopt)?,
             Err(_) => return Err(ZygoteError::Silent(ADOPTION_TIMEOUT)),
         }
-        let exit = life.watch();
-        // From here on an early return kills the group, and it is reaped.
-        let group = ProcessGroup::new(life, self.spawner.clone());
-        // It waits to be told what to be: none of its code has run.
-        let limited = birth.command.limits.set_for(child);
-        limited.map_err(ZygoteError::Limit)?;
-        match timeout(ADOPTION_TIMEOUT, cord.write_all(&told)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                // It has ended, or will, since it does not know what to be: its end will tell.
-                tracing::debug!(%error, "a newborn process was not told what to be");
-                group.kill();
-            }
-            Err(_) => return Err(ZygoteError::Silent(ADOPTION_TIMEOUT)),
-        }
-        Ok((exit, group))
+        Ok(life)
     }
 }
 

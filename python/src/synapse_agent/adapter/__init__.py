@@ -20,6 +20,7 @@ __all__ = [
     "loading",
     "model_call",
     "model_call_blocking",
+    "rehearse",
     "start_fault",
     "warm_up",
 ]
@@ -116,6 +117,14 @@ def warm_up() -> None:
         from .warming import warm_up
 
         warm_up()
+
+
+def rehearse() -> None:
+    """Make one more run, in a fork that has nothing else to do yet."""
+    if "pydantic_ai" in sys.modules:
+        from .warming import rehearse
+
+        rehearse()
 
 
 def _prepare() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
 
@@ -28,6 +28,8 @@ __all__ = ["warm_up"]
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
+_OF_CODE = Configuration(entry="zygote:agent")
+
 _OBJECT: dict[str, Json] = {
     "type": "object",
     "properties": {"word": {"type": "string"}},
@@ -36,11 +38,21 @@ _OBJECT: dict[str, Json] = {
 
 
 def warm_up() -> None:
-    """Make runs of each kind, on a loop that is gone afterwards, without a thread."""
+    """Make runs of each kind."""
+    _complete(_first_runs())
+
+
+def rehearse() -> None:
+    """Make the shortest run."""
+    _complete(_run_once())
+
+
+def _complete(work: Coroutine[Any, Any, None]) -> None:
+    """On a loop that is gone afterwards, without a thread."""
     loop = asyncio.SelectorEventLoop()
     loop.set_default_executor(_Here())
     try:
-        loop.run_until_complete(_first_runs())
+        loop.run_until_complete(work)
         loop.run_until_complete(loop.shutdown_asyncgens())
     finally:
         loop.close()
@@ -64,11 +76,19 @@ async def _first_runs() -> None:
     structured = Configuration(model="offline", instructions="Answer.", output_schema=_OBJECT)
     for configuration in (declared, structured):
         await _run(agent_of(configuration), configuration)
-    of_code = Configuration(entry="zygote:agent")
-    await _run(Agent(OfflineModel(), tools=[lookup]), of_code)
-    await _run(Agent(TestModel(), output_type=Answer, tools=[lookup]), of_code)
+    await _run(Agent(OfflineModel(), tools=[lookup]), _OF_CODE)
+    await _run(Agent(TestModel(), output_type=Answer, tools=[lookup]), _OF_CODE)
     if importlib.util.find_spec("openai") is not None:
         await _run_openai()
+
+
+async def _run_once() -> None:
+    program = program_of(Agent(OfflineModel(), instructions="Answer."), _OF_CODE, kind="declared")
+    if program.blocking is True:
+        return
+    await program.open()
+    await program.run(Call(2, 1, "x"), _Nobody())
+    await program.close()
 
 
 class Answer(BaseModel):
@@ -114,7 +134,7 @@ async def _run_openai() -> None:
         )
         OpenAIResponsesModel("gpt-5", provider=provider)
         model = OpenAIChatModel("gpt-5", provider=provider)
-        await _run(Agent(model), Configuration(entry="zygote:agent"))
+        await _run(Agent(model), _OF_CODE)
 
 
 def _chat(kind: str, part: str) -> dict[str, Any]:

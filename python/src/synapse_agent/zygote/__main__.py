@@ -13,10 +13,10 @@ from typing import Final
 
 from ..incarnation import serve
 from ..stdio import write_whole_lines
-from .birth import Newborn, bear, become
+from .birth import bear, become
 from .fitness import Unfit
 from .guise import Guise
-from .warming import warm_up
+from .warming import Warmth, warm_up
 
 REQUEST_BYTES_MAX: Final = 64 * 1024
 """What to warm up with is a few names."""
@@ -27,11 +27,12 @@ def main() -> int:
     runtime = os.getppid()
     guise = Guise.of_this_process()
     own = _claim_socket()
-    newborn = _bear(own, runtime)
-    if newborn is None:
+    warmth = _warm_up(own)
+    newborn = warmth and bear(own, runtime)
+    if not warmth or not newborn:
         return 0
     own.close()
-    return serve(become(newborn, guise))
+    return serve(become(newborn, guise, warmth.rehearse))
 
 
 def _claim_socket() -> socket.socket:
@@ -45,18 +46,18 @@ def _claim_socket() -> socket.socket:
     return own
 
 
-def _bear(own: socket.socket, runtime: int) -> Newborn | None:
-    """Warm up, then fork on request. Returns in a forked process, or None at the end."""
+def _warm_up(own: socket.socket) -> Warmth | None:
+    """Warm up with what is asked for, and say so; None where there is nothing to fork then."""
     request = own.recv(REQUEST_BYTES_MAX)
     if not request:
         return None
     try:
-        failures = warm_up(request.decode(), own.fileno())
+        warmth = warm_up(request.decode(), own.fileno())
     except Unfit as unfit:
         own.send(str(unfit).encode())
         return None
-    own.send("\n".join(["ready", *failures]).encode())
-    return bear(own, runtime)
+    own.send("\n".join(["ready", *warmth.failures]).encode())
+    return warmth
 
 
 if __name__ == "__main__":

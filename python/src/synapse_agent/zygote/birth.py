@@ -3,7 +3,8 @@
 The zygote forks twice: the one in the middle tells the runtime both numbers, waits until the child
 is known there, and ends; the child then falls to the runtime, a subreaper, so that it is waited for
 and killed like any other, and the zygote's end is none of its business. Only then does the child
-learn what it is to be. This module refuses to know what agents run.
+learn what it is to be: at once, or, where it was forked ahead, when it is wanted. This module
+refuses to know what agents run.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from typing import Final, NamedTuple, NoReturn
 
 from ..stdio import Pipes, claim
@@ -29,6 +31,10 @@ DESCRIPTORS: Final = 4
 """stdin, stdout, stderr, and the cord: a stream between the runtime and this birth."""
 CUT: Final = b"c"
 """From the runtime, on the cord: the child is known, the one in the middle may end."""
+AHEAD: Final = b"a"
+"""The same of one that is forked ahead: it is told later what to be, and nobody waits for it."""
+TITLE: Final = b"synapse newborn"
+"""What lists of processes show of one that has yet to be told what it is to be."""
 COME_TIMEOUT_S: Final = 10
 """Seconds between a child's fork and the end of the one in the middle, which takes milliseconds;
 the runtime gives up sooner."""
@@ -109,16 +115,20 @@ def _hold(child: int, cord: int) -> NoReturn:
     try:
         os.setpgid(child, child)
         os.write(cord, f"{os.getpid()} {child}\n".encode())
-        known = socket.socket(fileno=cord).recv(1, socket.MSG_PEEK) == CUT
+        known = socket.socket(fileno=cord).recv(1, socket.MSG_PEEK) in (CUT, AHEAD)
     finally:
         if not known:
             os.kill(child, signal.SIGKILL)
         os._exit(0)
 
 
-def become(newborn: Newborn, guise: Guise) -> Pipes:
+def become(newborn: Newborn, guise: Guise, rehearse: Callable[[], None]) -> Pipes:
     """In the child: wait to be the runtime's, then be what it says. The pipes of the worker."""
+    guise.entitle(TITLE)
     _come(newborn)
+    if _read_cut(newborn.cord) == AHEAD:
+        rehearse()
+        gc.collect()
     folder, title, *variables = _read_fields(newborn.cord)
     for number, descriptor in enumerate(newborn[2:5]):
         os.dup2(descriptor, number)
@@ -152,10 +162,15 @@ def _on_parents_death(number: int) -> None:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
 
 
+def _read_cut(cord: int) -> bytes:
+    cut = _read(cord, 1)
+    if cut not in (CUT, AHEAD):
+        os._exit(1)
+    return cut
+
+
 def _read_fields(cord: int) -> list[bytes]:
     """What the runtime says behind the cut: folder, title, variables."""
-    if _read(cord, 1) != CUT:
-        os._exit(1)
     length = int.from_bytes(_read(cord, 4), "big")
     return _read(cord, length).split(b"\0")[:-1]
 

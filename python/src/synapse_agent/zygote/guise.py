@@ -38,12 +38,16 @@ class Guise:
         own = frozenset(name + b"=" + value for name, value in os.environb.items())
         return cls(_memory(begin, end), _memory(environment_begin, environment_end), own)
 
+    def entitle(self, title: bytes) -> None:
+        """Show this title; whose process it is has yet to be said."""
+        _fill(self._arguments, title)
+
     def put_on(self, title: bytes, variables: list[bytes]) -> None:
         """Show this title, and of the variables those that tell whose process it is.
 
         Of the others only those that the zygote was given, too: no secret is among them.
         """
-        _fill(self._arguments, title)
+        self.entitle(title)
         tags = [variable for variable in variables if variable.startswith(_TAG)]
         tags.reverse()  # the one that counts comes last, and stands first
         known = [variable for variable in variables if variable in self._own]

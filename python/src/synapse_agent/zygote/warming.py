@@ -11,11 +11,12 @@ import gc
 import importlib
 import signal
 import sys
-from typing import Final
+from collections.abc import Callable
+from typing import Final, NamedTuple
 
 from .fitness import Unfit, unfitness
 
-__all__ = ["warm_up"]
+__all__ = ["Warmth", "warm_up"]
 
 WORKER: Final = (
     "inspect",
@@ -34,8 +35,17 @@ WORKER: Final = (
 """What a plain function runs with."""
 
 
-def warm_up(request: str, own: int) -> list[str]:
-    """Import what the request names, a line each: a sort of agents, then modules; what failed.
+class Warmth(NamedTuple):
+    """What came of it."""
+
+    failures: list[str]
+    """Of the modules to be preloaded, a line each."""
+    rehearse: Callable[[], None]
+    """What a fork may do ahead of its time: it copies the pages that an agent is going to touch."""
+
+
+def warm_up(request: str, own: int) -> Warmth:
+    """Import what the request names, a line each: a sort of agents, then modules.
 
     `own` is the socket that may be open. Raises `Unfit` where no fork is possible then.
     """
@@ -43,10 +53,12 @@ def warm_up(request: str, own: int) -> list[str]:
     for name in WORKER:
         importlib.import_module(name)
     _try_a_loop()
+    rehearse = _try_a_loop
     if sort == "pydantic_ai":
-        from ..adapter import warm_up as warm_up_adapter
+        from .. import adapter
 
-        warm_up_adapter()
+        adapter.warm_up()
+        rehearse = adapter.rehearse
     _expect_fitness("its warming up", own)
     failures = [failure for name in modules if (failure := _preload(name, own))]
     _forget_folders()
@@ -58,7 +70,7 @@ def warm_up(request: str, own: int) -> list[str]:
     gc.collect()
     gc.freeze()
     gc.disable()
-    return failures
+    return Warmth(failures, rehearse)
 
 
 def _preload(name: str, own: int) -> str | None:

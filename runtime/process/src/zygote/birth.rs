@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 
 use crate::command::Command;
-use crate::pipe::{enlarge, set_nonblocking};
+use crate::pipe::set_nonblocking;
 use crate::tag::{TAG_VARIABLE, Tag};
 
 /// What a new child is to be.
@@ -48,7 +48,7 @@ pub(super) struct Ends {
 
 impl Ends {
     /// And the child's, in the order in which they are sent.
-    pub(super) fn make(pipe_bytes: Option<usize>) -> io::Result<(Self, [OwnedFd; 4])> {
+    pub(super) fn make() -> io::Result<(Self, [OwnedFd; 4])> {
         let (its_stdin, stdin) = io::pipe()?;
         let (stdout, its_stdout) = io::pipe()?;
         let (stderr, its_stderr) = io::pipe()?;
@@ -58,8 +58,6 @@ impl Ends {
         for end in &pipes {
             set_nonblocking(end)?;
         }
-        let [stdin, stdout, _] = &pipes;
-        enlarge([stdin, stdout], pipe_bytes);
         let its = [
             its_stdin.into(),
             its_stdout.into(),
