@@ -231,8 +231,9 @@ def test_a_child_has_nothing_open_but_its_pipes(start: Start) -> None:
         hello_of(child)
         folder = Path(f"/proc/{child.pid}/fd")
         kinds = sorted(os.readlink(one).partition(":")[0] for one in folder.iterdir())
-        # fds 0 to 2, the worker's two, and the sentinel's own two.
-        assert kinds in (["/dev/null", *["pipe"] * 4], ["/dev/null", *["pipe"] * 6])
+        # fds 0 to 2, the file for its stacks, the worker's two, and the sentinel's own two.
+        own = ["/dev/null", "/memfd"]
+        assert kinds in ([*own, *["pipe"] * 4], [*own, *["pipe"] * 6])
 
 
 def test_a_child_shows_its_title_and_whose_it_is_and_no_secret(start: Start) -> None:

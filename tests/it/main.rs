@@ -23,6 +23,8 @@ mod examples;
 #[cfg(test)]
 mod growth;
 #[cfg(test)]
+mod hanging;
+#[cfg(test)]
 mod hibernation;
 #[cfg(test)]
 mod mailboxes;

@@ -21,6 +21,7 @@ from .program import Fault, Program
 from .run import Run
 from .sentinel import Gate
 from .session import Session, fault_frame, hello
+from .stacks import listen
 from .stdio import Pipes
 
 __all__ = ["serve"]
@@ -34,6 +35,7 @@ def serve(pipes: Pipes) -> int:
     """Serve one incarnation; the exit code."""
     started = time.monotonic()
     _set_signals()
+    listen()
     inlet, outlet = Inlet(pipes.read), Outlet(pipes.write)
     outlet.send(hello())
     session: Session[Any] = Session(_no_calls_yet)

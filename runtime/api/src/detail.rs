@@ -49,6 +49,20 @@ pub struct LastFault {
     pub traceback: Option<String>,
 }
 
+/// When a process counts as hung, and what follows.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LivenessSummary {
+    /// From one look at a busy process to the next.
+    pub interval_ms: u64,
+    /// How late an event loop may be.
+    pub loop_lag_max_ms: u64,
+    /// How long a process may give no sign of life.
+    pub silence_max_ms: u64,
+    /// `warn`, `restart_silent` or `restart`.
+    pub action: String,
+}
+
 /// The part of an agent's spec that people ask for.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -77,6 +91,8 @@ pub struct AgentSummary {
     pub call_timeout_ms: u64,
     /// The longest that a run may take from its start; null where `call_timeout` alone ends it.
     pub run_timeout_ms: Option<u64>,
+    /// When its process counts as hung.
+    pub liveness: LivenessSummary,
     /// How long cancelled code may go on before it costs the process its life.
     pub cancel_grace_ms: u64,
     /// What its processes may use.

@@ -24,7 +24,7 @@ mod status;
 
 pub use action::{ActionAnswer, ActionKind, ActionOutcome, ActionRequest};
 pub use client::{Client, ClientError, ConnectError, Follow, LogQuery, RunStream, limits};
-pub use detail::{AgentDetail, AgentSummary, LastFault, ResourceLimits};
+pub use detail::{AgentDetail, AgentSummary, LastFault, LivenessSummary, ResourceLimits};
 pub use dossier::{Dossier, Frame, LiveFrames, NextStep, NoExit, RunCutOff, WhichExit};
 pub use event::{EventList, NodeEvent};
 pub use exit::ExitCode;

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use crate::{
     ActionAnswer, ActionOutcome, ActionRequest, AgentDetail, AgentStatus, AgentSummary, Dossier,
-    ErrorBody, EventList, ExitCode, Fault, Frame, LastExit, LastFault, LiveFrames, LogLine,
-    LogList, NextStep, NodeEvent, Problem, Program, ReplicaStatus, ResourceLimits, RunCutOff,
-    RunEvent, RunRequest, RunResult, SessionView, Status, SupervisorExit, SupervisorStatus,
-    ToolEvent, Turn, Usage,
+    ErrorBody, EventList, ExitCode, Fault, Frame, LastExit, LastFault, LiveFrames, LivenessSummary,
+    LogLine, LogList, NextStep, NodeEvent, Problem, Program, ReplicaStatus, ResourceLimits,
+    RunCutOff, RunEvent, RunRequest, RunResult, SessionView, Status, SupervisorExit,
+    SupervisorStatus, ToolEvent, Turn, Usage,
 };
 use serde_json::{Map, Value, json};
 
@@ -168,6 +168,7 @@ fn of_status() -> Vec<(&'static str, Value)> {
             sample::<AgentDetail>(json!({"status": agent(), "spec": {}})),
         ),
         ("AgentSummary", json!(AgentSummary::default())),
+        ("LivenessSummary", json!(LivenessSummary::default())),
         ("LastFault", json!(LastFault::default())),
         ("Dossier", json!(Dossier::default())),
         ("RunCutOff", json!(RunCutOff::default())),

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use serde_json::Value;
 use synapse_core::name::Name;
 use synapse_core::spec::{
-    AgentSpec, DepsScope, MailboxSpec, Mode, Program, Restart, Shutdown, Spawn, Start, UsageLimits,
-    WhenFull,
+    AgentSpec, DepsScope, Liveness, MailboxSpec, Mode, Program, Restart, Shutdown, Spawn, Start,
+    UsageLimits, WhenFull,
 };
 use synapse_core::time::Millis;
 
@@ -16,7 +16,7 @@ use crate::folder::{Folder, Kind};
 use crate::key::{Field, Spanned};
 use crate::limits::Machine;
 use crate::problem::{Problem, Problems};
-use crate::raw::{RawAgent, RawPython, RawUsageLimits};
+use crate::raw::{RawAgent, RawLiveness, RawPython, RawUsageLimits};
 use crate::settings::count;
 use crate::{limits, model, module, output_schema, surprise};
 
@@ -110,6 +110,7 @@ pub(crate) fn spec(
         start_timeout: raw.start_timeout.or(Duration(START_TIMEOUT)).0,
         call_timeout: raw.call_timeout.or(Duration(CALL_TIMEOUT)).0,
         run_timeout: raw.run_timeout.value().map(|span| span.0),
+        liveness: raw.liveness.value().map(liveness).unwrap_or_default(),
         cancel_grace: raw.cancel_grace.or(Duration(CANCEL_GRACE)).0,
         limits: raw.limits.value().map(limits::resolve).unwrap_or_default(),
     }
@@ -268,6 +269,16 @@ fn env_pass(raw: &RawAgent) -> Vec<String> {
 fn schema(raw: &RawAgent, path: &str, folder: &Folder, problems: &mut Problems) -> Option<Value> {
     let key = format!("{path}.output_schema");
     output_schema::resolve(raw.output_schema.given()?, &key, folder, problems)
+}
+
+fn liveness(raw: &RawLiveness) -> Liveness {
+    let default = Liveness::default();
+    Liveness {
+        interval: raw.interval.or(Duration(default.interval)).0,
+        loop_lag_max: raw.loop_lag_max.or(Duration(default.loop_lag_max)).0,
+        silence_max: raw.silence_max.or(Duration(default.silence_max)).0,
+        action: raw.action.or(default.action),
+    }
 }
 
 fn usage_limits(raw: &RawUsageLimits) -> UsageLimits {

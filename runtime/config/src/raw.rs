@@ -3,8 +3,8 @@
 
 use synapse_core::name::Name;
 use synapse_core::spec::{
-    AutoShutdown, DepsScope, Entry, Mode, OnExhausted, Restart, Shutdown, Spawn, Start, StartOrder,
-    Strategy, WhenFull,
+    AutoShutdown, DepsScope, Entry, LivenessAction, Mode, OnExhausted, Restart, Shutdown, Spawn,
+    Start, StartOrder, Strategy, WhenFull,
 };
 
 use crate::configuration::{LogFormat, LogLevel};
@@ -42,6 +42,12 @@ const OPEN_FILES_MAX: u64 = 1 << 30;
 const PROCESSES_MAX: u64 = 1 << 22;
 /// The kernel counts a limit of processor time in whole seconds.
 const CPU_TIME_MIN_MS: u64 = 1000;
+/// A process that is asked more often has less time for its work.
+const INTERVAL_MIN_MS: u64 = 100;
+/// Shorter absences are everyday life on a machine at work.
+const LOOP_LAG_MIN_MS: u64 = 250;
+/// The same of silence: a whole process may wait that long for a processor.
+const SILENCE_MIN_MS: u64 = 1_000;
 /// Any whole number that TOML can write.
 const ANY: u64 = i64::MAX.unsigned_abs();
 
@@ -74,6 +80,11 @@ choice!(LogLevel {
 });
 choice!(LogFormat { "pretty" => Self::Pretty, "json" => Self::Json });
 choice!(Start { "eager" => Self::Eager, "on_demand" => Self::OnDemand });
+choice!(LivenessAction {
+    "warn" => Self::Warn,
+    "restart_silent" => Self::RestartSilent,
+    "restart" => Self::Restart,
+});
 choice!(Spawn { "fork" => Self::Fork, "exec" => Self::Exec });
 
 table! {
@@ -245,6 +256,8 @@ table! {
         mailbox: RawMailbox, "{}", "{ size = 64, when_full = \"wait\" }";
         /// The delay before a restart; without it a restart comes at once, as in OTP.
         backoff: RawBackoff, "none", "{ initial = \"100ms\", max = \"30s\" }";
+        /// When its process counts as hung, and what follows.
+        liveness: RawLiveness, "{}", "{ silence_max = \"20s\", action = \"restart\" }";
         /// The longest time from the process to its readiness.
         start_timeout: Duration<1>, "\"60s\"", "\"10s\"";
         /// The longest time of a call, waiting included; a caller may only shorten it.
@@ -298,6 +311,25 @@ table! {
         jitter: Share, "0.2", "0.0";
         /// After this time in good health the next delay is the first one again.
         reset_after: Duration<1>, "\"60s\"", "\"10m\"";
+    }
+}
+
+table! {
+    /// When a process counts as hung. A long run or a slow model is no hang, and a node that did
+    /// not run itself finds nobody guilty.
+    RawLiveness, "a table" {
+        /// How often a process that has runs is asked for a sign of life; an idle one is asked six
+        /// times more seldom.
+        interval: Duration<INTERVAL_MIN_MS>, "\"10s\"", "\"2s\"";
+        /// How late the event loop of an async agent may be: code that blocks it keeps all its
+        /// runs waiting. Of no matter to sync agents.
+        loop_lag_max: Duration<LOOP_LAG_MIN_MS>, "\"30s\"", "\"5s\"";
+        /// How long a process may give no sign of life: because it is stopped, or C code holds the
+        /// interpreter.
+        silence_max: Duration<SILENCE_MIN_MS>, "\"60s\"", "\"20s\"";
+        /// A hung process is told of (`warn`), ended and restarted (`restart`), or ended only where
+        /// it gives no sign of life, and told of where its loop is blocked (`restart_silent`).
+        action: LivenessAction, "\"restart_silent\"", "\"restart\"";
     }
 }
 

@@ -9,6 +9,7 @@
 pub mod exit;
 pub mod fault;
 pub mod incarnation;
+pub mod liveness;
 pub mod name;
 pub mod presence;
 pub mod provider;

@@ -6,8 +6,8 @@ mod supervisor;
 mod tree;
 
 pub use agent::{
-    AgentSpec, Backoff, DepsScope, Entry, MailboxSpec, Mode, Program, Spawn, Start, UsageLimits,
-    WhenFull,
+    AgentSpec, Backoff, DepsScope, Entry, Liveness, LivenessAction, MailboxSpec, Mode, Program,
+    Spawn, Start, UsageLimits, WhenFull,
 };
 pub use limits::{Footprint, ResourceLimits};
 pub use supervisor::{

@@ -209,6 +209,12 @@ fn summary(spec: &AgentSpec) -> api::AgentSummary {
         start_timeout_ms: spec.start_timeout.0,
         call_timeout_ms: spec.call_timeout.0,
         run_timeout_ms: spec.run_timeout.map(|span| span.0),
+        liveness: api::LivenessSummary {
+            interval_ms: spec.liveness.interval.0,
+            loop_lag_max_ms: spec.liveness.loop_lag_max.0,
+            silence_max_ms: spec.liveness.silence_max.0,
+            action: spec.liveness.action.as_str().to_owned(),
+        },
         cancel_grace_ms: spec.cancel_grace.0,
         limits: api::ResourceLimits {
             memory_bytes: spec.limits.memory_bytes,

@@ -325,6 +325,8 @@ mod tests {
             EventKind::NodeStopping,
             EventKind::AgentStarting,
             EventKind::AgentReady,
+            EventKind::AgentUnresponsive,
+            EventKind::AgentRecovered,
             EventKind::AgentExited,
             EventKind::AgentRestarting,
             EventKind::AgentDown,

@@ -3,10 +3,12 @@
 pub(crate) mod evidence;
 pub(crate) mod launch;
 pub(crate) mod process;
+pub(crate) mod stacks;
 pub(crate) mod stderr;
 
 mod birth;
 mod dotenv;
+mod hanging;
 mod last_words;
 mod living;
 mod replica;
@@ -70,6 +72,7 @@ struct Record {
     /// it is kept of agents that sleep.
     manifest: Box<str>,
     uses_pydantic_ai: bool,
+    runs_on_loop: bool,
 }
 
 impl Agent {
@@ -436,9 +439,15 @@ impl Agent {
         self.record.lock().uses_pydantic_ai
     }
 
+    /// Whether its code runs on an event loop, which it must not block; known once it was ready.
+    pub(crate) fn runs_on_loop(&self) -> bool {
+        self.record.lock().runs_on_loop
+    }
+
     pub(crate) fn set_manifest(&self, manifest: &Value) {
         let mut record = self.record.lock();
         record.uses_pydantic_ai = manifest["kind"] == "pydantic_ai";
+        record.runs_on_loop = manifest["sync"] == false;
         record.manifest = manifest.to_string().into();
     }
 

@@ -22,6 +22,7 @@ mod mailbox;
 
 mod agent;
 mod link;
+mod pulse;
 
 mod limits;
 mod spawning;

@@ -19,6 +19,8 @@ use std::sync::Arc;
 use jsonschema::Validator;
 use ractor::ActorRef;
 use serde_json::Value;
+use synapse_core::liveness::Pong;
+use synapse_core::time::Millis;
 use synapse_wire::frame::{FromAgent, Ready};
 use synapse_wire::{Event, FrameDecoder, Greeting, RunHasher, RuntimeSession};
 use tokio::net::unix::pipe::{Receiver, Sender};
@@ -214,8 +216,10 @@ impl Link {
             Event::Fault(fault) => self.fault(fault),
             Event::OutputCheck(check) => self.output_check(&check),
             Event::ToolCall(call) => self.tool_call(&call),
-            // Nothing pings yet; a pong is then a violation, which the session tells.
-            Event::Pong(_) => {}
+            Event::Pong(pong) => self.port.note_pong(Pong {
+                lag: Millis(pong.lag_us / 1_000),
+                others_open: self.session.pings_open() > 0,
+            }),
             Event::Log(log) => self.log(&log),
         }
     }
@@ -275,6 +279,11 @@ impl Link {
                     if self.session.stop(within_ms, self.outbox.buffer()).is_err() {
                         *stdin = None;
                     }
+                }
+                LinkCommand::Ping => {
+                    // Refused where the conversation is over, or too many had no answer: then
+                    // those that are on their way will do.
+                    self.session.ping(self.outbox.buffer()).ok();
                 }
                 LinkCommand::CancelRuns => {
                     let runs: Vec<u64> = self.runs.keys().copied().collect();

@@ -22,6 +22,7 @@ use crate::family::{Family, Watcher};
 use crate::handle::{CallRequest, NodeHandle, Run, RunId};
 use crate::limits::LimitWatch;
 use crate::link::CancelReason;
+use crate::pulse::Pulse;
 use crate::registry::AgentRegistry;
 use crate::session::{MemoryStore, SessionStore, Sessions};
 use crate::spawning::Spawning;
@@ -125,6 +126,7 @@ pub(crate) struct Node {
     pub(crate) launcher: Launcher,
     pub(crate) spawning: Spawning,
     pub(crate) limits: Arc<LimitWatch>,
+    pub(crate) pulse: Pulse,
     pub(crate) guard: Option<u32>,
     runs: AtomicU64,
     tree: OnceLock<(SupervisionTree, SupervisorHandle)>,
@@ -154,9 +156,11 @@ impl NodeHandle {
         let tree = Arc::new(settings.tree.clone());
         let spawner = settings.spawner.map_or_else(Spawner::start, Ok);
         let spawner = spawner.map_err(NodeError::Spawner)?;
+        let clock = Clock::start();
         let node = Arc::new(Node {
             name: settings.name,
-            clock: Clock::start(),
+            clock,
+            pulse: Pulse::new(clock),
             registry: AgentRegistry::new(settings.tree),
             standings: Standings::default(),
             sessions: Sessions::new(settings.sessions),
@@ -176,6 +180,9 @@ impl NodeHandle {
             let keeper = Arc::clone(&agent).keep_deadlines();
             tokio::spawn(until_end(node.end.subscribe(), keeper));
         }
+        let beating = Arc::clone(&node);
+        let pulse = async move { beating.pulse.beat().await };
+        tokio::spawn(until_end(node.end.subscribe(), pulse));
         let family = Arc::new(Family::new(Arc::downgrade(&node)));
         let watcher = Arc::new(Watcher::new(Arc::downgrade(&node)));
         let tree = SupervisionTree::new(tree, family, watcher, settings.seed);

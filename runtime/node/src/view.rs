@@ -263,6 +263,10 @@ pub enum EventKind {
     AgentReady,
     /// An idle agent has given its process back.
     AgentHibernated,
+    /// An agent's process hangs, and people should know.
+    AgentUnresponsive,
+    /// It responds again.
+    AgentRecovered,
     /// An agent's incarnation ended.
     AgentExited,
     /// Its supervisor will start it again.
@@ -287,6 +291,8 @@ impl EventKind {
             Self::AgentStarting => "agent_starting",
             Self::AgentReady => "agent_ready",
             Self::AgentHibernated => "agent_hibernated",
+            Self::AgentUnresponsive => "agent_unresponsive",
+            Self::AgentRecovered => "agent_recovered",
             Self::AgentExited => "agent_exited",
             Self::AgentRestarting => "agent_restarting",
             Self::AgentDown => "agent_down",

@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rustix::process::{Pid, kill_process, kill_process_group};
+use rustix::process::{Pid, kill_process_group};
 use tokio::sync::watch;
 
 use crate::exit::Exit;
@@ -70,12 +70,17 @@ impl ProcessGroup {
 
     /// Sends a signal to every process of the group.
     pub fn signal(&self, signal: Signal) -> Result<(), SignalError> {
-        self.life.signal(signal, kill_process_group)
+        self.life.signal(signal, -self.life.raw().as_raw_pid())
     }
 
     /// Sends a signal to the leader alone.
     pub fn signal_leader(&self, signal: Signal) -> Result<(), SignalError> {
-        self.life.signal(signal, kill_process)
+        self.life.signal(signal, self.life.raw().as_raw_pid())
+    }
+
+    /// Whether the leader is stopped by a signal.
+    pub fn is_stopped(&self) -> bool {
+        self.life.is_stopped()
     }
 
     /// What the leader uses now; `None` where it has ended, or the system does not tell.
@@ -199,27 +204,27 @@ impl Life {
         self.exit.send_replace(Some(exit));
     }
 
-    fn signal(
-        &self,
-        signal: Signal,
-        send: impl FnOnce(Pid, rustix::process::Signal) -> rustix::io::Result<()>,
-    ) -> Result<(), SignalError> {
+    fn signal(&self, signal: Signal, process_or_group: i32) -> Result<(), SignalError> {
         let pid = self.pid();
         let reaped = self.reaped.lock().unwrap_or_else(PoisonError::into_inner);
         if *reaped {
             return Err(SignalError::Gone { pid });
         }
-        let refused = |source: io::Error| SignalError::Refused {
-            pid,
-            signal,
-            source,
-        };
-        let known = rustix::process::Signal::from_named_raw(signal.as_raw())
-            .ok_or_else(|| refused(io::ErrorKind::InvalidInput.into()))?;
-        match send(self.pid, known) {
+        match kernel::send_to(process_or_group, signal) {
             Ok(()) => Ok(()),
-            Err(rustix::io::Errno::SRCH) => Err(SignalError::Gone { pid }),
-            Err(errno) => Err(refused(errno.into())),
+            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => {
+                Err(SignalError::Gone { pid })
+            }
+            Err(source) => Err(SignalError::Refused {
+                pid,
+                signal,
+                source,
+            }),
         }
+    }
+
+    fn is_stopped(&self) -> bool {
+        let reaped = self.reaped.lock().unwrap_or_else(PoisonError::into_inner);
+        !*reaped && kernel::is_stopped(self.pid)
     }
 }

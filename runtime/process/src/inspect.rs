@@ -1,5 +1,7 @@
 //! Looks at a process from outside. It refuses to own or to change one.
 
+use crate::signal::Signal;
+
 /// The resident size of a process now; `None` where it is gone or the system does not tell.
 pub fn resident_bytes(pid: u32) -> Option<u64> {
     system::resident_bytes(pid)
@@ -16,8 +18,50 @@ pub fn is_alive(pid: u32) -> bool {
     system::is_alive(pid)
 }
 
+/// Whether the process has a handler for this signal; false where the system does not tell. Without
+/// one, most signals end a process.
+pub fn catches(pid: u32, signal: Signal) -> bool {
+    system::has_signal(pid, signal, &["SigCgt"])
+}
+
+/// Whether this signal is on its way to the process, or some thread of it is in the handler: the
+/// system blocks it there.
+pub fn is_handling(pid: u32, signal: Signal) -> bool {
+    system::has_signal(pid, signal, &["ShdPnd"])
+        || system::some_thread_has_signal(pid, signal, &["SigPnd", "SigBlk"])
+}
+
 #[cfg(target_os = "linux")]
 mod system {
+    use crate::signal::Signal;
+
+    pub(super) fn has_signal(pid: u32, signal: Signal, sets: &[&str]) -> bool {
+        is_in(&format!("/proc/{pid}/status"), signal, sets)
+    }
+
+    pub(super) fn some_thread_has_signal(pid: u32, signal: Signal, sets: &[&str]) -> bool {
+        let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else {
+            return false;
+        };
+        threads.flatten().any(|thread| {
+            let status = thread.path().join("status");
+            is_in(&status.to_string_lossy(), signal, sets)
+        })
+    }
+
+    /// Whether one of these sets of signals has it.
+    fn is_in(status: &str, signal: Signal, sets: &[&str]) -> bool {
+        let text = std::fs::read_to_string(status).unwrap_or_default();
+        let bit = u32::try_from(signal.as_raw() - 1).unwrap_or(0);
+        text.lines().any(|line| {
+            let Some((name, mask)) = line.split_once(":\t") else {
+                return false;
+            };
+            let mask = u128::from_str_radix(mask, 16).unwrap_or(0);
+            sets.contains(&name) && mask.checked_shr(bit).unwrap_or(0) & 1 == 1
+        })
+    }
+
     pub(super) fn resident_bytes(pid: u32) -> Option<u64> {
         let text = std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
         let pages: u64 = text.split_ascii_whitespace().nth(1)?.parse().ok()?;
@@ -46,6 +90,16 @@ mod system {
 #[cfg(not(target_os = "linux"))]
 mod system {
     use rustix::process::{Pid, test_kill_process};
+
+    use crate::signal::Signal;
+
+    pub(super) fn has_signal(_pid: u32, _signal: Signal, _sets: &[&str]) -> bool {
+        false
+    }
+
+    pub(super) fn some_thread_has_signal(_pid: u32, _signal: Signal, _sets: &[&str]) -> bool {
+        false
+    }
 
     pub(super) fn resident_bytes(_pid: u32) -> Option<u64> {
         None

@@ -111,6 +111,43 @@ pub(crate) fn send(child: Pid, signal: crate::signal::Signal) {
     unsafe { libc::kill(child.as_raw_pid(), signal.as_raw()) };
 }
 
+/// The same, telling what came of it; a negative number is a whole group's.
+pub(crate) fn send_to(process_or_group: i32, signal: crate::signal::Signal) -> io::Result<()> {
+    // SAFETY: sending a signal touches no memory of this process.
+    match unsafe { libc::kill(process_or_group, signal.as_raw()) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Whether a child is stopped by a signal. Takes nothing from whoever waits for it.
+pub(crate) fn is_stopped(pid: Pid) -> bool {
+    let id = pid.as_raw_pid().unsigned_abs();
+    let options = libc::WSTOPPED | libc::WNOHANG | libc::WNOWAIT;
+    // SAFETY: zero is valid for all fields of the struct, which outlives the call.
+    let (answer, stopped) = unsafe {
+        let mut info: libc::siginfo_t = std::mem::zeroed();
+        let answer = libc::waitid(libc::P_PID, id, &raw mut info, options);
+        // SAFETY: a wait that succeeded has filled in a child's fields, or left them zero.
+        (answer, info.si_pid() != 0)
+    };
+    answer == 0 && stopped
+}
+
+/// The real-time signal that is so many below the last one. Counted from the end, since C libraries
+/// keep different numbers of the first ones for themselves.
+#[cfg(target_os = "linux")]
+pub(crate) fn real_time(below_last: i32) -> Option<i32> {
+    (libc::SIGRTMIN()..=libc::SIGRTMAX())
+        .contains(&(libc::SIGRTMAX() - below_last))
+        .then(|| libc::SIGRTMAX() - below_last)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn real_time(_below_last: i32) -> Option<i32> {
+    None
+}
+
 /// Reaps a child that is dead, or waits until it is.
 pub(crate) fn wait(pid: Pid) -> Exit {
     let mut status: libc::c_int = 0;

@@ -43,6 +43,11 @@ impl Signal {
         Self(number)
     }
 
+    /// The real-time signal so many below the last one, where the system has them.
+    pub fn real_time(below_last: u8) -> Option<Self> {
+        kernel::real_time(i32::from(below_last)).map(Self)
+    }
+
     /// Its number.
     pub const fn as_raw(self) -> i32 {
         self.0

@@ -166,6 +166,12 @@ impl RuntimeSession {
         self.state == State::Ready
     }
 
+    /// How many pings have had no answer.
+    #[must_use]
+    pub fn pings_open(&self) -> u64 {
+        self.ping_next - self.ping_open
+    }
+
     /// How many runs owe their result or fault.
     #[must_use]
     pub fn open_count(&self) -> usize {

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 use synapse_api::{
-    AgentDetail, AgentStatus, AgentSummary, LastExit, LastFault, Program, ReplicaStatus,
-    ResourceLimits, Usage,
+    AgentDetail, AgentStatus, AgentSummary, LastExit, LastFault, LivenessSummary, Program,
+    ReplicaStatus, ResourceLimits, Usage,
 };
 
 use super::measure::{bytes, clock, count, duration_ms, setting_ms};
@@ -160,6 +160,17 @@ impl Page {
         if let Some(limits) = limits(&spec.limits) {
             self.pair("limits", &limits);
         }
+        let LivenessSummary {
+            loop_lag_max_ms,
+            silence_max_ms,
+            action,
+            ..
+        } = &spec.liveness;
+        let (lag, silence) = (setting_ms(*loop_lag_max_ms), setting_ms(*silence_max_ms));
+        self.pair(
+            "liveness",
+            &format!("loop lag {lag}, silence {silence}, then {action}"),
+        );
         self.pair("timeouts", &format!("call {call}{run}, start {start}"));
     }
 

@@ -2,8 +2,8 @@ use expect_test::{Expect, expect};
 use serde_json::{Map, Value, json};
 use synapse_api::{
     ActionOutcome, AgentDetail, AgentStatus, AgentSummary, Dossier, Fault, Frame, LastExit,
-    LastFault, LogLine, NextStep, NodeEvent, Program, ReplicaStatus, RunCutOff, RunResult,
-    SessionView, Status, SupervisorExit, SupervisorStatus, ToolEvent, Turn,
+    LastFault, LivenessSummary, LogLine, NextStep, NodeEvent, Program, ReplicaStatus, RunCutOff,
+    RunResult, SessionView, Status, SupervisorExit, SupervisorStatus, ToolEvent, Turn,
 };
 
 use super::*;
@@ -277,14 +277,17 @@ fn last_fault() -> LastFault {
     }
 }
 
-#[test]
-fn inspect_shows_everything_with_the_evidence_of_the_last_crash() {
-    let mut status = troubled().agents.remove(1);
-    status.replicas.push(replica(1, 3));
-    let manifest = json!({"tools": [{"name": "search"}, {"name": "add"}],
-        "input_schema": {"type": "string"},
-        "output_schema": {"properties": {"risk": {}, "title": {"type": "string"}}}});
-    let spec = AgentSummary {
+fn liveness() -> LivenessSummary {
+    LivenessSummary {
+        interval_ms: 10_000,
+        loop_lag_max_ms: 30_000,
+        silence_max_ms: 60_000,
+        action: "restart_silent".into(),
+    }
+}
+
+fn summary() -> AgentSummary {
+    AgentSummary {
         entry: Some("agents.analyst:agent".into()),
         model: Some("offline".into()),
         description: Some("Reads a text and\nweighs its risks.".into()),
@@ -296,9 +299,19 @@ fn inspect_shows_everything_with_the_evidence_of_the_last_crash() {
         when_full: "reject".into(),
         start_timeout_ms: 30_000,
         call_timeout_ms: 600_000,
+        liveness: liveness(),
         cancel_grace_ms: 10_000,
         ..AgentSummary::default()
-    };
+    }
+}
+
+#[test]
+fn inspect_shows_everything_with_the_evidence_of_the_last_crash() {
+    let mut status = troubled().agents.remove(1);
+    status.replicas.push(replica(1, 3));
+    let manifest = json!({"tools": [{"name": "search"}, {"name": "add"}],
+        "input_schema": {"type": "string"},
+        "output_schema": {"properties": {"risk": {}, "title": {"type": "string"}}}});
     let traceback = "Traceback (most recent call last):\n  File \"a.py\", line 1\nKeyError: 'x'";
     let last = LastExit {
         traceback: Some(traceback.into()),
@@ -307,7 +320,7 @@ fn inspect_shows_everything_with_the_evidence_of_the_last_crash() {
     let detail = AgentDetail {
         status,
         manifest: Some(manifest),
-        spec,
+        spec: summary(),
         last_exits: vec![last, exit(2)],
         last_fault: Some(last_fault()),
         frames: Vec::new(),
@@ -329,6 +342,7 @@ fn inspect_shows_everything_with_the_evidence_of_the_last_crash() {
         model         offline
         restart       permanent, shutdown 5s
         calls         concurrency 8, when_full reject
+        liveness      loop lag 30s, silence 1m, then restart_silent
         timeouts      call 10m, start 30s
         last exit     #3 at 09:46:52: killed by signal 9 after 41 s
         more of it    --exit 3

@@ -141,6 +141,58 @@ pub struct UsageLimits {
     pub total_tokens: Option<u64>,
 }
 
+/// What is done about a process that hangs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LivenessAction {
+    /// People are told; nothing is ended.
+    Warn,
+    /// One that is stopped or silent is ended, as a crash; a blocked loop is told of.
+    #[default]
+    RestartSilent,
+    /// It is ended, as a crash.
+    Restart,
+}
+
+impl LivenessAction {
+    /// The word in TOML and in the details of an agent.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Warn => "warn",
+            Self::RestartSilent => "restart_silent",
+            Self::Restart => "restart",
+        }
+    }
+}
+
+/// When a process counts as hung. A long run is no hang, and a node that did not run itself finds
+/// nobody guilty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Liveness {
+    /// From one look at a busy process to the next; idle ones are looked at more seldom.
+    pub interval: Millis,
+    /// How late an event loop may be; no matter where code does not run on one.
+    pub loop_lag_max: Millis,
+    /// How long a process may give no sign of life.
+    pub silence_max: Millis,
+    /// What follows.
+    pub action: LivenessAction,
+}
+
+impl Default for Liveness {
+    /// Long enough for code that blocks its loop with a slow model for a while, and for C code that
+    /// sorts or compiles something large.
+    fn default() -> Self {
+        Self {
+            interval: Millis::from_secs(10),
+            loop_lag_max: Millis::from_secs(30),
+            silence_max: Millis::from_secs(60),
+            action: LivenessAction::default(),
+        }
+    }
+}
+
 /// An agent of the tree.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AgentSpec {
@@ -203,6 +255,9 @@ pub struct AgentSpec {
     /// The longest a run may take from its start; `None` leaves it to `call_timeout`.
     #[serde(default)]
     pub run_timeout: Option<Millis>,
+    /// When its process counts as hung.
+    #[serde(default)]
+    pub liveness: Liveness,
     /// How long cancelled code may go on before it costs the process its life. 10 s by default.
     pub cancel_grace: Millis,
     /// What its processes may use.

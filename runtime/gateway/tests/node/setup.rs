@@ -8,8 +8,8 @@ use serde_json::Map;
 use synapse_api::Client;
 use synapse_core::name::Name;
 use synapse_core::spec::{
-    AgentSpec, AutoShutdown, ChildRef, DepsScope, Entry, MailboxSpec, OnExhausted, Program,
-    ResourceLimits, Restart, Shutdown, Spawn, Start, StartOrder, Strategy, SupervisorSpec,
+    AgentSpec, AutoShutdown, ChildRef, DepsScope, Entry, Liveness, MailboxSpec, OnExhausted,
+    Program, ResourceLimits, Restart, Shutdown, Spawn, Start, StartOrder, Strategy, SupervisorSpec,
     TreeSpec, UsageLimits, WhenFull,
 };
 use synapse_core::time::Millis;
@@ -120,6 +120,7 @@ fn agent(name: Name) -> AgentSpec {
         start_timeout: Millis::from_secs(30),
         call_timeout: Millis::from_secs(60),
         run_timeout: None,
+        liveness: Liveness::default(),
         cancel_grace: Millis::from_secs(10),
         limits: ResourceLimits::default(),
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 use synapse_core::exit::ExitReason;
 use synapse_core::fault::{Fault, FaultCode};
+use synapse_core::time::Millis;
 use synapse_process::{ExitStatus, signal_name};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
@@ -70,7 +71,9 @@ pub(super) async fn answer_runs(
     (mut exit, died): (ExitView, Instant),
 ) -> ExitView {
     let mut written = agent.log.stderr(exit.incarnation);
-    exit.stacks = last_words::take_stacks(&mut written);
+    // Those that were asked for show more than those of a crash that came after.
+    let dumped = last_words::take_stacks(&mut written);
+    exit.stacks = exit.stacks.or(dumped);
     exit.stderr_tail = last_words::tail(&written, STDERR_TAIL_LINES);
     if exit.traceback.is_none() && exit.code.is_some_and(|code| code != 0) {
         exit.traceback = last_words::traceback(&written);
@@ -137,12 +140,5 @@ pub(super) const fn level(reason: &ExitReason) -> &'static str {
 
 /// A duration for people: `9 ms`, `1.2 s`, `41 s`, `3 min`.
 pub(crate) fn people(span: Duration) -> String {
-    let ms = millis(span);
-    match ms {
-        0..1_000 => format!("{ms} ms"),
-        1_000..10_000 => format!("{}.{} s", ms / 1_000, ms % 1_000 / 100),
-        10_000..120_000 => format!("{} s", ms / 1_000),
-        120_000..7_200_000 => format!("{} min", ms / 60_000),
-        _ => format!("{} h", ms / 3_600_000),
-    }
+    Millis(millis(span)).to_string()
 }

@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::agent::evidence::{LAST_WORDS, answer_runs};
 use crate::agent::process::Message;
+use crate::agent::stacks::StackSource;
 use crate::agent::{Agent, stderr};
 use crate::link::{Death, Link, LinkCommand, LinkEnd, LinkPort};
 use crate::view::ExitView;
@@ -23,6 +24,7 @@ use crate::view::ExitView;
 pub(super) struct Living {
     pid: u32,
     group: Arc<ProcessGroup>,
+    source: Arc<StackSource>,
     port: LinkOwner,
     link: JoinHandle<LinkEnd>,
     /// Until the process is reaped.
@@ -88,9 +90,11 @@ impl Living {
             // Where the actor is gone, nobody needs to know.
             drop(actor.cast(Message::Exited(exit)));
         });
+        let group = Arc::new(group);
         Ok(Self {
             pid,
-            group: Arc::new(group),
+            source: Arc::new(StackSource::new(pid, Arc::downgrade(&group))),
+            group,
             port,
             link: tokio::spawn(link.serve(stdin, stdout)),
             stderr: Some(Capture {
@@ -108,6 +112,10 @@ impl Living {
 
     pub(super) const fn group(&self) -> &Arc<ProcessGroup> {
         &self.group
+    }
+
+    pub(super) const fn source(&self) -> &Arc<StackSource> {
+        &self.source
     }
 
     pub(super) const fn port(&self) -> &Arc<LinkPort> {

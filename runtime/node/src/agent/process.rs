@@ -10,9 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, ActorRuntime};
-use serde_json::json;
+use serde_json::{Value, json};
 use synapse_core::exit::ExitReason;
 use synapse_core::incarnation::{self, Event, Incarnation, Phase, Status};
+use synapse_core::liveness;
 use synapse_core::presence::{self, Action, Presence, Rules};
 use synapse_core::spec::Shutdown;
 use synapse_core::supervisor::StartError;
@@ -24,6 +25,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
 use crate::agent::evidence::{asked_for, dossier, level, people};
+use crate::agent::hanging::{Hanging, Verdict};
 use crate::agent::living::Living;
 use crate::agent::{Agent, birth, millis};
 use crate::clock::timestamp;
@@ -48,6 +50,17 @@ pub(crate) enum Message {
     Spawned(Box<Result<(Child, Greeting), String>>),
     /// From the link of an incarnation.
     Link { incarnation: u64, event: LinkEvent },
+    /// What the watch over an incarnation has decided.
+    Hangs {
+        incarnation: u64,
+        actions: Vec<liveness::Action>,
+    },
+    /// The stacks that a verdict on an incarnation waited for, or why there are none.
+    Testified {
+        incarnation: u64,
+        verdict: Verdict,
+        stacks: Option<String>,
+    },
     /// A call waits for a process; legal while there is none.
     Wanted,
     /// The timer of that number rang.
@@ -78,12 +91,12 @@ pub(crate) struct Arguments {
 /// One life; the fields of its process are those of the present or the last one.
 #[derive(Debug)]
 pub(crate) struct State {
-    node: Arc<Node>,
-    agent: Arc<Agent>,
+    pub(super) node: Arc<Node>,
+    pub(super) agent: Arc<Agent>,
     replica: usize,
     /// Taken by the last word.
     events: Option<ChildEvents>,
-    incarnation: u64,
+    pub(super) incarnation: u64,
     machine: Presence,
     began: Instant,
     /// The same for people.
@@ -93,7 +106,8 @@ pub(crate) struct State {
     alarm: Option<Alarm>,
     /// When to look whether the process is idle, or has left.
     watch: Option<Alarm>,
-    process: Option<Living>,
+    pub(super) process: Option<Living>,
+    pub(super) hanging: Hanging,
     /// While the process is being made; dropped where it is no longer wanted.
     birth: Option<oneshot::Sender<Infallible>>,
     traceback: Option<String>,
@@ -181,6 +195,7 @@ impl Actor for AgentProcess {
             alarm: None,
             watch: None,
             process: None,
+            hanging: Hanging::default(),
             birth: None,
             traceback: None,
             torn: None,
@@ -200,8 +215,26 @@ impl Actor for AgentProcess {
         let event = match message {
             Message::Spawned(spawned) => state.spawned(&myself, *spawned).into(),
             Message::Link { incarnation, event } if incarnation == state.incarnation => {
-                state.link_event(event).into()
+                match state.link_event(&myself, event) {
+                    Some(event) => event.into(),
+                    None => return Ok(()),
+                }
             }
+            Message::Hangs {
+                incarnation,
+                actions,
+            } if incarnation == state.incarnation => {
+                state.attend(&myself, actions);
+                return Ok(());
+            }
+            Message::Testified {
+                incarnation,
+                verdict,
+                stacks,
+            } if incarnation == state.incarnation => match state.testified(verdict, stacks) {
+                Some(event) => event.into(),
+                None => return Ok(()),
+            },
             Message::Timer(number) if rings(state.alarm.as_ref(), number) => Event::Timer.into(),
             Message::Timer(number) if rings(state.watch.as_ref(), number) => {
                 presence::Event::WatchOver
@@ -209,13 +242,17 @@ impl Actor for AgentProcess {
             Message::LimitExceeded { incarnation, what } if incarnation == state.incarnation => {
                 Event::LimitExceeded(what).into()
             }
-            Message::Link { .. } | Message::Timer(_) | Message::LimitExceeded { .. } => {
-                return Ok(());
-            }
+            // Of an earlier incarnation, or of a timer that was set anew.
+            Message::Link { .. }
+            | Message::Hangs { .. }
+            | Message::Testified { .. }
+            | Message::LimitExceeded { .. }
+            | Message::Timer(_) => return Ok(()),
             Message::Wanted => presence::Event::Wanted,
             Message::Stop(rule) => Event::Stop(rule).into(),
             Message::Kill => Event::Kill.into(),
             Message::Exited(exit) => {
+                state.hanging.is_over();
                 if let Some(process) = &mut state.process {
                     process.read_last_words(&myself, &exit);
                 }
@@ -244,6 +281,7 @@ impl State {
         self.began = Instant::now();
         self.began_at = timestamp();
         self.status = None;
+        self.hanging = Hanging::default();
         self.agent.began(self.replica, self.incarnation);
         self.publish(EventKind::AgentStarting, "starting");
         let (birth, unwanted) = oneshot::channel();
@@ -282,8 +320,9 @@ impl State {
         }
     }
 
-    fn link_event(&mut self, event: LinkEvent) -> Event {
-        match event {
+    /// What it means for the incarnation; nothing yet, where its stacks are to be taken first.
+    fn link_event(&mut self, myself: &ActorRef<Message>, event: LinkEvent) -> Option<Event> {
+        Some(match event {
             LinkEvent::Ready => Event::BecameReady,
             LinkEvent::StartFault { message, traceback } => {
                 self.traceback = traceback;
@@ -294,8 +333,11 @@ impl State {
                 self.torn = torn;
                 Event::Closed
             }
-            LinkEvent::Unresponsive(what) => Event::Unresponsive(what),
-        }
+            LinkEvent::Unresponsive(what) => {
+                self.condemn(myself, what, true);
+                return None;
+            }
+        })
     }
 
     fn drained(&mut self, exit: &Exit) -> Event {
@@ -353,7 +395,7 @@ impl State {
 
     fn perform_on_process(&mut self, myself: &ActorRef<Message>, action: &incarnation::Action) {
         match action {
-            incarnation::Action::ReportReady => self.report_ready(),
+            incarnation::Action::ReportReady => self.report_ready(myself),
             incarnation::Action::SendStop { within } => {
                 self.set_state(AgentState::Draining);
                 let within_ms = within.map_or(NO_END_MS, |within| within.0);
@@ -368,8 +410,9 @@ impl State {
         }
     }
 
-    fn report_ready(&mut self) {
+    fn report_ready(&mut self, myself: &ActorRef<Message>) {
         self.alarm = None;
+        self.watch_over(myself);
         let took = self.began.elapsed();
         self.agent.became_ready(self.replica, took);
         self.node.changed();
@@ -433,6 +476,7 @@ impl State {
             uptime: self.began.elapsed(),
             start_took: self.agent.start_took(self.replica),
             traceback: self.traceback.take(),
+            stacks: self.hanging.take_stacks(),
             peak_resident_bytes: self.process.as_ref().and_then(Living::peak_resident_bytes),
             ..dossier(
                 &self.agent,
@@ -525,7 +569,13 @@ impl State {
     }
 
     fn publish(&self, kind: EventKind, what: &str) {
-        let data = json!({ "replica": self.replica, "pid": self.agent.present(self.replica).1 });
+        self.publish_with(kind, what, json!({}));
+    }
+
+    /// With more of it than which process it is.
+    pub(super) fn publish_with(&self, kind: EventKind, what: &str, mut data: Value) {
+        data["replica"] = json!(self.replica);
+        data["pid"] = json!(self.agent.present(self.replica).1);
         let happening = Happening::new(kind, self.line(what)).data(data);
         self.node
             .events

@@ -46,7 +46,10 @@ impl Link {
     pub(super) fn read(&mut self, read: &io::Result<usize>, decoder: &mut FrameDecoder<FromAgent>) {
         match read {
             Ok(0) | Err(_) => self.closed(decoder),
-            Ok(_) => self.frames(decoder),
+            Ok(_) => {
+                self.port.note_heard();
+                self.frames(decoder);
+            }
         }
     }
 

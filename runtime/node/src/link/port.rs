@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use synapse_core::fault::Fault;
+use synapse_core::liveness::Pong;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
@@ -23,6 +24,17 @@ pub(crate) struct LinkPort {
     retired: AtomicBool,
     /// Runs that the process executes now, for the status.
     in_flight: AtomicUsize,
+    /// Whether the process has written anything since the last look.
+    heard: AtomicBool,
+    /// Its last answer to a ping since then.
+    pong: Mutex<Option<Pong>>,
+}
+
+/// What the process has shown of itself since the last look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Signs {
+    pub(crate) heard: bool,
+    pub(crate) pong: Option<Pong>,
 }
 
 /// What a link is told, in the order of a life.
@@ -34,6 +46,8 @@ pub(crate) enum LinkCommand {
     Cancel { run: RunId, reason: CancelReason },
     /// Drain: take no more calls, and tell the process.
     Stop { within_ms: u64 },
+    /// Ask for a sign of life.
+    Ping,
     /// Cancel whatever is left.
     CancelRuns,
     /// Close stdin.
@@ -113,6 +127,22 @@ impl LinkPort {
 
     pub(crate) fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// The process has written something.
+    pub(crate) fn note_heard(&self) {
+        self.heard.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn note_pong(&self, pong: Pong) {
+        *self.pong.lock() = Some(pong);
+    }
+
+    pub(crate) fn take_signs(&self) -> Signs {
+        Signs {
+            heard: self.heard.swap(false, Ordering::Relaxed),
+            pong: self.pong.lock().take(),
+        }
     }
 
     pub(crate) async fn rung(&self) {

@@ -53,7 +53,8 @@ pub struct ExitView {
     pub stderr_tail: Vec<String>,
     /// The Python traceback that it reported, or printed last.
     pub traceback: Option<String>,
-    /// The stacks of its threads, where Python has dumped them.
+    /// The stacks of its threads: before it was ended as unresponsive, or why there are none; or as
+    /// Python has dumped them when it crashed.
     pub stacks: Option<String>,
     /// What its supervisor did next, as soon as that is decided. All copies see it.
     #[serde(serialize_with = "once")]

@@ -8,9 +8,9 @@ use serde_json::{Map, Value, json};
 use synapse_core::fault::Fault;
 use synapse_core::name::Name;
 use synapse_core::spec::{
-    AgentSpec, AutoShutdown, Backoff, ChildRef, DepsScope, Entry, MailboxSpec, OnExhausted,
-    Program, ResourceLimits, Restart, Shutdown, Spawn, Start, StartOrder, Strategy, SupervisorSpec,
-    TreeSpec, UsageLimits, WhenFull,
+    AgentSpec, AutoShutdown, Backoff, ChildRef, DepsScope, Entry, Liveness, MailboxSpec,
+    OnExhausted, Program, ResourceLimits, Restart, Shutdown, Spawn, Start, StartOrder, Strategy,
+    SupervisorSpec, TreeSpec, UsageLimits, WhenFull,
 };
 use synapse_core::time::Millis;
 use synapse_node::{
@@ -277,6 +277,7 @@ pub(crate) fn agent(of: &str, change: impl FnOnce(&mut AgentSpec)) -> AgentSpec 
         start_timeout: Millis::from_secs(30),
         call_timeout: Millis::from_secs(60),
         run_timeout: None,
+        liveness: Liveness::default(),
         cancel_grace: Millis::from_secs(10),
         limits: ResourceLimits::default(),
     };

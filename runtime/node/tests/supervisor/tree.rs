@@ -7,7 +7,7 @@ use std::time::Duration;
 use synapse_core::exit::ExitReason;
 use synapse_core::name::Name;
 use synapse_core::spec::{
-    AgentSpec, AutoShutdown, ChildRef, DepsScope, MailboxSpec, OnExhausted, Program,
+    AgentSpec, AutoShutdown, ChildRef, DepsScope, Liveness, MailboxSpec, OnExhausted, Program,
     ResourceLimits, Restart, Shutdown, Spawn, Start, StartOrder, Strategy, SupervisorSpec,
     TreeSpec, UsageLimits, WhenFull,
 };
@@ -99,6 +99,7 @@ fn agent(text: &str, replicas: usize) -> AgentSpec {
         start_timeout: Millis(1000),
         call_timeout: Millis(1000),
         run_timeout: None,
+        liveness: Liveness::default(),
         cancel_grace: Millis(1000),
         limits: ResourceLimits::default(),
     }

@@ -127,7 +127,7 @@ impl RuntimeSession {
     /// Before welcome, or while `PINGS_OPEN_MAX` are without an answer.
     pub fn ping(&mut self, out: &mut Vec<u8>) -> Result<u64, Refused> {
         self.greeted()?;
-        if self.ping_next - self.ping_open >= PINGS_OPEN_MAX {
+        if self.pings_open() >= PINGS_OPEN_MAX {
             return Err(Refused::TooManyPings);
         }
         let nonce = self.ping_next;
