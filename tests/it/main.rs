@@ -39,6 +39,8 @@ mod orphans;
 #[cfg(test)]
 mod programs;
 #[cfg(test)]
+mod secrets;
+#[cfg(test)]
 mod states;
 #[cfg(test)]
 mod status;

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::document::boundary;
 use crate::problem::{Problem, Problems, Severity};
 use crate::render;
+use crate::secrecy;
 
 /// One mistake or warning as data, for `synapse check --json` and editors.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -52,10 +53,14 @@ pub struct Findings {
 impl Findings {
     pub(crate) fn new(file: &str, text: &str, problems: Problems) -> Self {
         let (problems, omitted) = problems.into_sorted();
+        let (text, secrets) = secrecy::masked(text);
+        let problems = problems.into_iter();
         Self {
             file: file.to_owned(),
-            text: text.to_owned(),
-            problems,
+            text,
+            problems: problems
+                .map(|problem| secrecy::without(&secrets, problem))
+                .collect(),
             omitted,
         }
     }

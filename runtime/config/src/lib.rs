@@ -24,6 +24,7 @@ mod problem;
 mod raw;
 mod render;
 mod schema;
+mod secrecy;
 mod settings;
 mod supervisor;
 mod surprise;

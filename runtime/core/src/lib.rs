@@ -13,6 +13,7 @@ pub mod liveness;
 pub mod name;
 pub mod presence;
 pub mod provider;
+pub mod secret;
 pub mod spec;
 pub mod supervisor;
 pub mod time;

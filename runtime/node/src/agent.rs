@@ -36,6 +36,7 @@ use crate::handle::{RunId, RunOutcome};
 use crate::link::{CancelReason, LinkCommand, LinkPort};
 use crate::logs::LogBook;
 use crate::mailbox::{Mailbox, Sharing, Sleeper};
+use crate::redaction::Secrets;
 use crate::view::{
     AgentDetail, AgentState, AgentView, ExitView, FailedRunView, LiveFrames, NextAction, NextView,
     UsageView,
@@ -55,6 +56,8 @@ pub(crate) struct Agent {
     pub(crate) mailbox: Mailbox,
     pub(crate) deadlines: Deadlines,
     pub(crate) log: LogBook,
+    /// What must not stand in anything that is told of it.
+    pub(crate) secrets: Secrets,
     /// Held while an operator's wish is noted and sent, and while a replica comes or goes for
     /// good, so that state and mailbox change in one order.
     order: Mutex<()>,
@@ -82,6 +85,7 @@ impl Agent {
             mailbox: Mailbox::new(Arc::clone(&name), spec.mailbox, Sharing::from(&spec)),
             deadlines: Deadlines::default(),
             log: LogBook::new(Arc::clone(&name)),
+            secrets: Secrets::default(),
             order: Mutex::default(),
             incarnations: AtomicU64::new(0),
             replicas: std::iter::repeat_with(Mutex::default)
@@ -445,10 +449,24 @@ impl Agent {
     }
 
     pub(crate) fn set_manifest(&self, manifest: &Value) {
+        let shown = self.without_secrets(manifest).to_string().into();
         let mut record = self.record.lock();
         record.uses_pydantic_ai = manifest["kind"] == "pydantic_ai";
         record.runs_on_loop = manifest["sync"] == false;
-        record.manifest = manifest.to_string().into();
+        record.manifest = shown;
+    }
+
+    /// What a program says of itself may have been made of a secret, such as a parameter's default.
+    fn without_secrets(&self, manifest: &Value) -> Value {
+        let Value::Object(fields) = manifest else {
+            return manifest.clone();
+        };
+        let fields = fields.iter().map(|(name, value)| match name.as_str() {
+            // Words of ours, whatever a secret may be.
+            "kind" | "mode" => (name.clone(), value.clone()),
+            _ => (name.clone(), self.secrets.value(value.clone())),
+        });
+        Value::Object(fields.collect())
     }
 
     /// A replica's life is over. What comes next is its supervisor's to say. It says nothing of a

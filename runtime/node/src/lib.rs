@@ -32,6 +32,7 @@ mod zygote;
 mod clock;
 mod events;
 mod logs;
+mod redaction;
 mod session;
 
 pub use agent::launch::{Launcher, ZygoteSettings};

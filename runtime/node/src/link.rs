@@ -201,6 +201,7 @@ impl Link {
             Event::Hello(_) => self.welcome(),
             Event::Ready(ready) => self.ready(ready),
             Event::StartFailed(fault) => {
+                let fault = self.without_secrets(fault);
                 let traceback = answer::traceback(fault.details.as_ref());
                 if let Some(traceback) = &traceback {
                     self.log_traceback("the program does not load:", traceback);

@@ -227,7 +227,7 @@ fn environments() {
             error: "KEY=value" is not the name of a variable
              --> supervision.toml:6:13
               |
-            6 | env_pass = ["KEY=value", "1A"]
+            6 | env_pass = ["KEY=*****", "1A"]
               |             ^^^^^^^^^^^
               |
               = help: to set a variable: env = { KEY = "value" }
@@ -235,7 +235,7 @@ fn environments() {
             error: "1A" is not the name of a variable
              --> supervision.toml:6:26
               |
-            6 | env_pass = ["KEY=value", "1A"]
+            6 | env_pass = ["KEY=*****", "1A"]
               |                          ^^^^
               |
               = help: a name is letters, digits and _, and does not begin with a digit

@@ -160,6 +160,8 @@ fn meaning(dossier: &Dossier) -> Option<&'static str> {
                 "its supervisor killed it: by brutal_kill, or when its shutdown time was over"
             }
             ("shutdown", _) => "it was told to stop, and did",
+            ("limit_exceeded", _) => "it went beyond one of its `limits`",
+            ("out_of_memory", _) => "the system ended it, since memory had run out",
             ("unresponsive", _) => "it lived and did not do what it was asked to, so it was killed",
             ("protocol_violation", _) => {
                 "what it wrote into its pipe is no conversation any more, so it was killed"
@@ -231,3 +233,6 @@ fn without<'a>(lines: &'a [String], texts: [&str; 2]) -> Vec<&'a str> {
     let lines = lines.iter().map(String::as_str);
     lines.filter(|line| !told(line)).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -46,6 +46,10 @@ async fn born(
     });
     let launch = launch.await.map_err(|error| report_chain(&error))?;
     let launch = launch.map_err(|error| report_chain(&error))?;
+    // Before there is a process that could tell them.
+    if !agent.secrets.add(launch.secrets) {
+        tracing::warn!(agent = %agent.name, "too many secrets: some are not kept out of the log");
+    }
     let greeting = Greeting {
         node: node.name.clone(),
         agent: agent.name.to_string(),

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use synapse_core::provider::{ModelOwner, credential_variables, model_owner, providers_in_source};
+use synapse_core::secret::{is_secret_name, password_of_url};
 use synapse_core::spec::{AgentSpec, DepsScope, Entry, Program, Spawn, UsageLimits};
 use synapse_process::{Command, KernelLimits};
 
@@ -121,6 +122,15 @@ pub(crate) enum LaunchError {
     },
 }
 
+/// What an agent's process has around it.
+struct Surroundings {
+    environment: BTreeMap<OsString, OsString>,
+    /// The credential variables that it did not get.
+    withheld: Vec<&'static str>,
+    /// Values that must not be told.
+    secrets: Vec<String>,
+}
+
 /// A process to be, and what it will be told.
 #[derive(Debug)]
 pub(crate) struct Launch {
@@ -128,6 +138,8 @@ pub(crate) struct Launch {
     /// How it is forked, where it may be.
     pub(crate) fork: Option<Fork>,
     pub(crate) configuration: Map<String, Value>,
+    /// Values that must not be told.
+    pub(crate) secrets: Vec<String>,
 }
 
 impl Launcher {
@@ -141,7 +153,11 @@ impl Launcher {
         uses_pydantic_ai: bool,
     ) -> Result<Launch, LaunchError> {
         let source = self.source_of_program(spec);
-        let (mut environment, withheld) = self.environment_of(spec, &source)?;
+        let Surroundings {
+            mut environment,
+            withheld,
+            secrets,
+        } = self.surroundings_of(spec, &source)?;
         let fork = self.may_fork(spec, &environment).then(|| Fork {
             kind: kind_of(spec, &source, uses_pydantic_ai),
             title: format!("synapse agent {}", spec.name),
@@ -166,6 +182,7 @@ impl Launcher {
             command,
             fork,
             configuration: self.configuration(spec, &withheld),
+            secrets,
         })
     }
 
@@ -176,12 +193,7 @@ impl Launcher {
         forks.then(|| kind_of(spec, &self.source_of_program(spec), false))
     }
 
-    /// The agent's environment, and the credential variables that it did not get.
-    fn environment_of(
-        &self,
-        spec: &AgentSpec,
-        source: &str,
-    ) -> Result<(BTreeMap<OsString, OsString>, Vec<&'static str>), LaunchError> {
+    fn surroundings_of(&self, spec: &AgentSpec, source: &str) -> Result<Surroundings, LaunchError> {
         let providers = provider_variables(spec, source);
         let named = |name: &OsStr| {
             let Some(name) = name.to_str() else {
@@ -197,9 +209,14 @@ impl Launcher {
             .filter(|(name, _)| named(name))
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
-        if let Some(path) = &spec.env_file {
-            environment.extend(read_env_file(path)?);
-        }
+        let of_file = spec.env_file.as_deref().map(read_env_file).transpose()?;
+        let of_file = of_file.unwrap_or_default();
+        let mut secrets: Vec<String> = of_file.iter().map(|(_, value)| value.clone()).collect();
+        environment.extend(
+            of_file
+                .into_iter()
+                .map(|(name, value)| (name.into(), value.into())),
+        );
         limit_threads(&mut environment);
         environment.extend(
             spec.env
@@ -211,7 +228,13 @@ impl Launcher {
             self.environment.contains_key(name) && !environment.contains_key(name)
         });
         let withheld = withheld.collect();
-        Ok((environment, withheld))
+        secrets.extend(environment.iter().filter_map(secret_of_variable));
+        secrets_of_settings(&spec.model_settings, &mut secrets);
+        Ok(Surroundings {
+            environment,
+            withheld,
+            secrets,
+        })
     }
 
     /// Whether a fork can be what a fresh interpreter would be: what that reads once, at its start,
@@ -237,10 +260,12 @@ impl Launcher {
         Some((command.env(environment), &settings.preload))
     }
 
-    /// What passes to every agent, and so no secret.
+    /// What passes to every agent and is no secret: a proxy's address may hold a password, and a
+    /// zygote needs none.
     fn zygote_environment(&self) -> BTreeMap<OsString, OsString> {
         let passed = self.environment.iter();
-        let passed = passed.filter(|(name, _)| name.to_str().is_some_and(is_passed));
+        let wanted = |name: &str| is_passed(name) && !name.to_ascii_lowercase().ends_with("_proxy");
+        let passed = passed.filter(|(name, _)| name.to_str().is_some_and(wanted));
         let mut environment = passed
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
@@ -355,6 +380,27 @@ fn kind_of(spec: &AgentSpec, source: &str, used_pydantic_ai: bool) -> ZygoteKind
     }
 }
 
+/// What a variable's value holds that must not be told, as far as its name and form say.
+fn secret_of_variable((name, value): (&OsString, &OsString)) -> Option<String> {
+    let value = value.to_str()?;
+    let secret = match name.to_str().is_some_and(is_secret_name) {
+        true => value,
+        false => password_of_url(value)?,
+    };
+    Some(secret.to_owned())
+}
+
+/// A model's settings may have headers, and those a key.
+fn secrets_of_settings(settings: &Map<String, Value>, secrets: &mut Vec<String>) {
+    for (name, value) in settings {
+        match value {
+            Value::String(text) if is_secret_name(name) => secrets.push(text.clone()),
+            Value::Object(map) => secrets_of_settings(map, secrets),
+            _ => {}
+        }
+    }
+}
+
 fn is_passed(name: &str) -> bool {
     PASSED.iter().any(|pattern| matches(pattern, name))
 }
@@ -386,17 +432,13 @@ fn read_small_file(path: &Path) -> std::io::Result<String> {
     std::fs::read_to_string(path)
 }
 
-fn read_env_file(path: &Path) -> Result<Vec<(OsString, OsString)>, LaunchError> {
+fn read_env_file(path: &Path) -> Result<Vec<(String, String)>, LaunchError> {
     let text = read_small_file(path).map_err(|source| LaunchError::ReadEnvFile {
         path: path.to_owned(),
         source,
     })?;
-    let variables = dotenv::parse(&text).map_err(|source| LaunchError::ParseEnvFile {
+    dotenv::parse(&text).map_err(|source| LaunchError::ParseEnvFile {
         path: path.to_owned(),
         source,
-    })?;
-    Ok(variables
-        .into_iter()
-        .map(|(name, value)| (name.into(), value.into()))
-        .collect())
+    })
 }

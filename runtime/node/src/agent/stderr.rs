@@ -131,8 +131,13 @@ impl Lines {
             return;
         }
         let mut text = String::from_utf8_lossy(&self.line).trim_end().to_owned();
-        if std::mem::take(&mut self.cut) {
-            text.push_str(" … (cut)");
+        let cut = std::mem::take(&mut self.cut);
+        if cut {
+            text.push('…');
+        }
+        text = self.agent.secrets.text(text);
+        if cut {
+            text.push_str(" (cut)");
         }
         self.line.clear();
         self.forward(&text);

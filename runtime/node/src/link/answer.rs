@@ -70,6 +70,7 @@ impl Link {
         let Some(running) = self.end_run(frame.run) else {
             return;
         };
+        let frame = self.without_secrets(frame);
         let traceback = traceback(frame.details.as_ref());
         if let Some(traceback) = &traceback {
             let head = format!("run {} failed: {}", running.call.id, frame.message);
@@ -91,6 +92,17 @@ impl Link {
         };
         self.note_failure(running.call.id, &fault, traceback);
         self.agent.finish(&running.call, Err(fault));
+    }
+
+    /// What an agent says of a failure may hold what it was given in confidence: a provider repeats a
+    /// key, an exception its headers.
+    pub(super) fn without_secrets(&self, fault: FaultFrame) -> FaultFrame {
+        let secrets = &self.agent.secrets;
+        FaultFrame {
+            message: secrets.text(fault.message),
+            details: fault.details.map(|details| secrets.map(details)),
+            ..fault
+        }
     }
 
     fn note_failure(&self, run: RunId, fault: &Fault, traceback: Option<String>) {
@@ -115,10 +127,12 @@ impl Link {
 
     pub(super) fn log(&self, log: &Log) {
         let (agent, incarnation, level) = (&self.agent.name, self.incarnation, log.level.as_str());
-        let mut text = cut(format!("{}: {}", log.logger, log.message));
+        let secrets = &self.agent.secrets;
+        let message = secrets.text(log.message.clone());
+        let mut text = cut(format!("{}: {message}", log.logger));
         if let Some(fields) = &log.fields {
             for (name, value) in fields {
-                text.push_str(&format!(" {name}={value}"));
+                text.push_str(&format!(" {name}={}", secrets.value(value.clone())));
             }
             text = cut(text);
         }
