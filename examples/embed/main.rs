@@ -8,13 +8,14 @@
     reason = "the program's output is what it shows"
 )]
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::Path;
 use std::time::Duration;
 
 use synapse_config::Configuration;
 use synapse_environment::{Environment, Settings};
-use synapse_node::{CallRequest, Launcher, NodeHandle, NodeSettings, Spawner};
+use synapse_node::{CallRequest, Launcher, NodeHandle, NodeSettings, PythonEnvironment, Spawner};
 
 /// A fresh machine first builds the Python environment; after that the tree is up in a second.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
@@ -50,13 +51,16 @@ async fn launcher(configuration: &Configuration) -> Result<Launcher, Box<dyn Err
         .await?;
     let (program, args) = prepared.worker_command();
     Ok(Launcher {
-        program,
-        args,
+        // Forking agents would change this whole program: orphans of theirs would fall to it.
+        python: PythonEnvironment {
+            program,
+            args,
+            zygote: None,
+        },
+        pythons: BTreeMap::new(),
         folder: configuration.folder.clone(),
         path: configuration.python.path.clone(),
         environment: std::env::vars_os().collect(),
-        // Forking agents would change this whole program: orphans of theirs would fall to it.
-        zygote: None,
     })
 }
 

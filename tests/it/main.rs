@@ -19,6 +19,8 @@ mod conversations;
 #[cfg(test)]
 mod dossiers;
 #[cfg(test)]
+mod environments;
+#[cfg(test)]
 mod examples;
 #[cfg(test)]
 mod growth;

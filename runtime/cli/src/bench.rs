@@ -21,7 +21,7 @@ use synapse_node::{Launcher, NodeEnd, NodeHandle, NodeSettings, Spawner};
 
 use crate::arguments::BenchArguments;
 use crate::check::print_line;
-use crate::environment;
+use crate::environment::Environments;
 use crate::failure::{Failure, report_chain};
 use crate::up::{launcher, own_spawner};
 use figures::{Calls, Figures, Streams};
@@ -70,16 +70,12 @@ async fn measure(arguments: BenchArguments) -> Result<u8, Failure> {
         .map(|name| spec_of(&configuration, name))
         .collect();
     let neighbours = neighbours?;
-    let install = Install::WhenNeeded;
     let spawner = own_spawner()?;
-    let prepared = environment::prepare(
-        &configuration.folder,
-        &configuration.python,
-        install,
-        spawner.clone(),
-    )
-    .await?;
-    let launcher = launcher::launcher(&configuration, &prepared);
+    let environments = Environments::prepare(&configuration, Install::WhenNeeded, &spawner).await?;
+    let measured = &environments.of(&agent.name).prepared;
+    let mut launcher = launcher::launcher(&configuration, &environments);
+    // Copies of the agent have other names.
+    launcher.python = launcher.python_of(agent.name.as_str()).clone();
     if arguments.spawn.is_some() || arguments.restarts.is_some() {
         let tree = &configuration.tree;
         let compared = starts::compare(&arguments, tree, &agent, &launcher, &spawner).await?;
@@ -93,7 +89,7 @@ async fn measure(arguments: BenchArguments) -> Result<u8, Failure> {
     let begin = |tree| begin(launcher.clone(), tree, &spawner);
     let alone = tree::alone(&configuration.tree, &agent, arguments.in_flight);
     let (node, mut reference) = if neighbours.is_empty() {
-        let floor = Floor::start(&prepared, &spawner).await?;
+        let floor = Floor::start(measured, &spawner).await?;
         (begin(alone).await?, Reference::Floor(Box::new(floor)))
     } else {
         let quiet = begin(alone.clone()).await?;

@@ -1,72 +1,78 @@
-//! The Python environment for `up` and `sync`: built or found, with progress on the terminal.
+//! The Python environments for `up` and `sync`: built or found, with progress on the terminal.
 
-use std::io::{IsTerminal, Write};
-use std::sync::Mutex;
+mod preparation;
+mod progress;
 
-use serde_json::json;
-use synapse_api::ExitCode;
-use synapse_config::PythonSettings;
+use serde_json::{Value, json};
 use synapse_console::render;
-use synapse_environment::{
-    Environment, EnvironmentError, Install, Kind, Prepared, Settings, Stage,
-};
+use synapse_core::name::Name;
+use synapse_environment::{Install, Kind, Prepared};
 use synapse_node::Spawner;
 
 use crate::arguments::SyncArguments;
 use crate::check::print_line;
-use crate::failure::{Failure, report_chain};
+use crate::failure::Failure;
+pub(crate) use preparation::{Environments, Ready};
 
-/// `synapse sync`: the environment alone.
+/// `synapse sync`: the environments alone.
 pub(crate) async fn sync(arguments: &SyncArguments) -> Result<u8, Failure> {
     let loaded = synapse_config::load(&arguments.config.file)
         .map_err(|errors| Failure::configuration(&errors))?;
     let configuration = loaded.configuration;
-    let install = Install::Refresh;
-    let (folder, python) = (&configuration.folder, &configuration.python);
     let spawner = Spawner::start()
         .map_err(|error| Failure::new(format!("cannot start a thread: {error}")))?;
-    let prepared = prepare(folder, python, install, spawner).await?;
+    let environments = Environments::prepare(&configuration, Install::Refresh, &spawner).await?;
     if arguments.output.json {
-        let kind = format!("{:?}", prepared.kind).to_lowercase();
-        print_line(
-            &json!({
-                "schema": 1,
-                "python": prepared.python,
-                "version": prepared.version,
-                "packages": prepared.packages,
-                "kind": kind,
-                "tool": prepared.tool,
-                "took_ms": u64::try_from(prepared.took.as_millis()).unwrap_or(u64::MAX),
-            })
-            .to_string(),
-        )?;
+        print_line(&json_of(&environments).to_string())?;
     } else {
-        print_line(&line(&prepared))?;
+        print_line(&lines(&environments))?;
     }
     Ok(0)
 }
 
-/// Finds the environment, or builds it with progress on stderr.
-pub(crate) async fn prepare(
-    folder: &std::path::Path,
-    python: &PythonSettings,
-    install: Install,
-    spawner: Spawner,
-) -> Result<Prepared, Failure> {
-    let mut settings = Settings::new(folder);
-    settings.interpreter.clone_from(&python.interpreter);
-    settings.venv.clone_from(&python.venv);
-    settings.requirements.clone_from(&python.requirements);
-    settings.install = install;
-    let environment = Environment::new(settings, spawner).map_err(|error| failure(&error))?;
-    let progress = Progress::default();
-    let prepared = environment.prepare(&|stage| progress.show(&stage)).await;
-    progress.clear();
-    prepared.map_err(|error| failure(&error))
+/// That of `[python]`, and those of agents that have their own.
+fn json_of(environments: &Environments) -> Value {
+    let own = environments.own.iter().map(|ready| {
+        let mut object = fields(&ready.prepared);
+        object["agents"] = json!(ready.whose.agents);
+        object["requirements"] = json!(ready.whose.requirements);
+        object
+    });
+    let own: Vec<Value> = own.collect();
+    let mut object = fields(&environments.base.prepared);
+    object["schema"] = json!(1);
+    object["of_agents"] = json!(own);
+    object
+}
+
+fn fields(prepared: &Prepared) -> Value {
+    json!({
+        "python": prepared.python,
+        "version": prepared.version,
+        "packages": prepared.packages,
+        "kind": format!("{:?}", prepared.kind).to_lowercase(),
+        "tool": prepared.tool,
+        "took_ms": u64::try_from(prepared.took.as_millis()).unwrap_or(u64::MAX),
+    })
+}
+
+/// A line for each; those of agents begin with their names.
+pub(crate) fn lines(environments: &Environments) -> String {
+    let lines: Vec<String> = environments.all().map(line_of).collect();
+    lines.join("\n")
+}
+
+fn line_of(ready: &Ready) -> String {
+    let line = line(&ready.prepared);
+    let names: Vec<&str> = ready.whose.agents.iter().map(Name::as_str).collect();
+    match names.as_slice() {
+        [] => line,
+        names => format!("{line}   for {}", names.join(", ")),
+    }
 }
 
 /// `python 3.11.7   28 packages (uv) ......... 3.1 s   kept for the next start`
-pub(crate) fn line(prepared: &Prepared) -> String {
+fn line(prepared: &Prepared) -> String {
     let tool = prepared
         .tool
         .map_or_else(String::new, |tool| format!(" ({tool})"));
@@ -82,46 +88,5 @@ pub(crate) fn line(prepared: &Prepared) -> String {
             "python {version}   {packages}   {}",
             prepared.python.display()
         ),
-    }
-}
-
-fn failure(error: &EnvironmentError) -> Failure {
-    let mut text = report_chain(error);
-    for line in error.details() {
-        text.push_str("\n  ");
-        text.push_str(&line);
-    }
-    let failure = Failure::new(text).exit(ExitCode::Unavailable);
-    match error.help() {
-        Some(help) => failure.help(help),
-        None => failure,
-    }
-}
-
-/// One line that changes on a terminal; a line a stage elsewhere.
-#[derive(Debug, Default)]
-struct Progress {
-    shown: Mutex<bool>,
-}
-
-impl Progress {
-    fn show(&self, stage: &Stage) {
-        let mut stderr = std::io::stderr().lock();
-        if std::io::stderr().is_terminal() {
-            drop(write!(stderr, "\r\x1b[2K{stage} ..."));
-        } else {
-            drop(writeln!(stderr, "{stage} ..."));
-        }
-        drop(stderr.flush());
-        if let Ok(mut shown) = self.shown.lock() {
-            *shown = true;
-        }
-    }
-
-    fn clear(&self) {
-        let shown = self.shown.lock().is_ok_and(|shown| *shown);
-        if shown && std::io::stderr().is_terminal() {
-            drop(write!(std::io::stderr(), "\r\x1b[2K"));
-        }
     }
 }

@@ -35,6 +35,21 @@ impl Failure {
         }
     }
 
+    /// The same, said of this: a text that ends in a colon.
+    pub(crate) fn headed(self, head: &str) -> Self {
+        let text = format!("{head}{}", self.text);
+        Self { text, ..self }
+    }
+
+    /// Several of one kind: one after the other, with the first remedy.
+    pub(crate) fn all(failures: Vec<Self>) -> Self {
+        let texts: Vec<&str> = failures.iter().map(|one| one.text.as_str()).collect();
+        let text = texts.join("\nerror: ");
+        let exit = failures.first().map_or(ExitCode::Failure, |one| one.exit);
+        let help = failures.into_iter().find_map(|one| one.help);
+        Self { exit, text, help }
+    }
+
     /// Every mistake of a configuration, in its frames.
     pub(crate) fn configuration(errors: &ConfigErrors) -> Self {
         let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();

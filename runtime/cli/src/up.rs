@@ -20,7 +20,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
 use crate::arguments::UpArguments;
-use crate::environment;
+use crate::environment::{self, Environments};
 use crate::failure::{Failure, report_chain};
 use crate::logging;
 use stdin::Stdin;
@@ -81,22 +81,16 @@ async fn up(arguments: UpArguments, guard: Option<u32>) -> Result<u8, Failure> {
     };
     // One for all that this process starts: nobody else may wait for its children.
     let spawner = own_spawner()?;
-    let python = environment::prepare(
-        &configuration.folder,
-        &configuration.python,
-        install,
-        spawner.clone(),
-    );
-    let prepared = tokio::select! {
-        prepared = python => prepared?,
+    let environments = tokio::select! {
+        ready = Environments::prepare(&configuration, install, &spawner) => ready?,
         signal = signals.next() => return Ok(128 + signal),
     };
-    screen.print(&environment::line(&prepared));
+    screen.print(&environment::lines(&environments));
     let settings = NodeSettings {
         guard,
         ..node_settings(
             &configuration,
-            launcher::launcher(&configuration, &prepared),
+            launcher::launcher(&configuration, &environments),
             spawner,
         )
     };

@@ -16,7 +16,7 @@ use crate::problem::Problems;
 use crate::raw::{RawAgent, RawSupervisor, RawTree};
 use crate::supervisor::{Child, ROOT};
 use crate::tree::Shape;
-use crate::{agent, backoff, settings, supervisor, surprise, tree};
+use crate::{agent, backoff, python, settings, supervisor, surprise, tree};
 
 /// The configuration, if `problems` has no error at the end. `misspelt` are names whose tables were
 /// reported already; `file` is absolute.
@@ -29,14 +29,15 @@ pub(crate) fn check(
 ) -> Option<Configuration> {
     let folder = Folder::of(file);
     let runtime = settings::runtime(&raw.runtime.value().cloned().unwrap_or_default(), &folder);
-    let python = settings::python(
+    let supervisors = raw.supervisor.value().cloned().unwrap_or_default();
+    let agents = raw.agent.value().cloned().unwrap_or_default();
+    let python = python::settings(
         &raw.python.value().cloned().unwrap_or_default(),
+        &agents.tables,
         &folder,
         problems,
     );
     tree::check_root(raw, problems);
-    let supervisors = raw.supervisor.value().cloned().unwrap_or_default();
-    let agents = raw.agent.value().cloned().unwrap_or_default();
     let tree = Tables {
         supervisors: &supervisors,
         agents: &agents,

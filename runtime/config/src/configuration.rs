@@ -1,5 +1,6 @@
 //! What a valid supervision.toml amounts to: paths absolute, defaults filled in. It holds no TOML.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use synapse_core::name::Name;
@@ -93,5 +94,16 @@ pub struct PythonSettings {
     /// Folders that agents import from, absolute; the file's own folder is the first.
     pub path: Vec<PathBuf>,
     /// Modules that agents' processes are forked with.
+    pub preload: Vec<String>,
+    /// Agents that have something in place of it.
+    pub agents: BTreeMap<Name, AgentPython>,
+}
+
+/// What an agent has in place of `[python]`'s.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentPython {
+    /// A requirements file of its own, absolute; `None` leaves it that of `[python]`.
+    pub requirements: Option<PathBuf>,
+    /// Modules that its processes are forked with.
     pub preload: Vec<String>,
 }

@@ -21,6 +21,7 @@ mod module;
 mod nearest;
 mod output_schema;
 mod problem;
+mod python;
 mod raw;
 mod render;
 mod schema;
@@ -32,7 +33,8 @@ mod syntax;
 mod tree;
 
 pub use configuration::{
-    Configuration, LogFormat, LogLevel, LogSettings, PythonSettings, RuntimeSettings, SessionLimits,
+    AgentPython, Configuration, LogFormat, LogLevel, LogSettings, PythonSettings, RuntimeSettings,
+    SessionLimits,
 };
 pub use element::parse_duration;
 pub use finding::{ConfigErrors, Finding, Findings, Related};

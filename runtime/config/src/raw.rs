@@ -225,6 +225,11 @@ table! {
         deps_scope: DepsScope, "\"incarnation\"", "\"run\"";
         /// How its processes are made, over that of `[python]`.
         spawn: Spawn, "as [python] has it", "\"exec\"";
+        /// A requirements file in place of that of `[python]`: the agent gets an environment of its
+        /// own, which it shares with agents of the same requirements.
+        requirements: String, "as [python] has it", "\"requirements-writer.txt\"";
+        /// Modules that are imported before its process is forked, in place of those of `[python]`.
+        preload: List<ModuleName>, "as [python] has it; [] with `requirements`", "[\"numpy\"]";
         /// Variables of the process's environment.
         env: Variables, "{}", "{ TZ = \"UTC\" }";
         /// A file of NAME=VALUE lines, read at every start, relative to this file.

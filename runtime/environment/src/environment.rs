@@ -39,6 +39,8 @@ pub struct Prepared {
     pub took: Duration,
     /// The folder that holds `synapse_agent`; a worker has it at the end of its path.
     pub sdk: PathBuf,
+    /// Stands for the requirements that it was built with.
+    requirements: String,
 }
 
 /// Where an environment came from.
@@ -97,12 +99,13 @@ impl Environment {
         progress: &(dyn Fn(Stage) + Send + Sync),
     ) -> Result<Prepared, EnvironmentError> {
         let start = Instant::now();
+        let requirements = self.requirements()?;
         let (choice, kind) = match &self.settings.venv {
             Some(venv) => {
                 let choice = look_at(self.invoker(), &self.cache, venv, progress).await?;
                 (choice, Kind::Own)
             }
-            None => self.kept_or_built(progress).await?,
+            None => self.kept_or_built(&requirements, progress).await?,
         };
         let sdk = Sdk::unpack(&self.cache)?;
         if !sdk.is_compiled(&choice.version) {
@@ -125,7 +128,26 @@ impl Environment {
             tool,
             took,
             sdk: sdk.folder,
+            requirements,
         })
+    }
+
+    /// Whether the requirements are still those that it was prepared with, and it is still there.
+    pub fn is_current(&self, prepared: &Prepared) -> Result<bool, EnvironmentError> {
+        Ok(self.requirements()? == prepared.requirements && prepared.python.exists())
+    }
+
+    /// What stands for the requirements as they are now.
+    fn requirements(&self) -> Result<String, EnvironmentError> {
+        let Some(file) = self.requirements_file() else {
+            return Ok(String::new());
+        };
+        fingerprint(&file, &self.settings.folder)
+    }
+
+    fn requirements_file(&self) -> Option<PathBuf> {
+        let file = self.settings.requirements.as_ref();
+        file.map(|file| self.settings.folder.join(file))
     }
 
     /// The base interpreter that an environment would be built with.
@@ -142,19 +164,10 @@ impl Environment {
 
     async fn kept_or_built(
         &self,
+        added: &str,
         progress: &(dyn Fn(Stage) + Send + Sync),
     ) -> Result<(Choice, Kind), EnvironmentError> {
-        let file = self
-            .settings
-            .requirements
-            .as_ref()
-            .map(|file| self.settings.folder.join(file));
-        let added = file
-            .as_deref()
-            .map(fingerprint)
-            .transpose()?
-            .unwrap_or_default();
-        let question = question(&self.settings, &[FORMAT, &self.lock.hash, &added]);
+        let question = question(&self.settings, &[FORMAT, &self.lock.hash, added]);
         if self.settings.install != Install::Refresh
             && let Some(choice) = Choice::recall(&self.cache, &question)
         {
@@ -162,13 +175,10 @@ impl Environment {
         }
         progress(Stage::FindingPython);
         let interpreter = self.interpreter().await?;
-        let folder = self.cache.path(&self.folder_name(&interpreter, &added));
+        let folder = self.cache.path(&self.folder_name(&interpreter, added));
         let (stamp, kind) = match self.kept(&folder).await? {
             Some(stamp) => (stamp, Kind::Kept),
-            None => {
-                self.build(&folder, &interpreter, file.as_deref(), progress)
-                    .await?
-            }
+            None => self.build(&folder, &interpreter, progress).await?,
         };
         let python = python_of(&folder);
         let witnesses = [python.as_path(), &stamp.interpreter, &Stamp::path(&folder)];
@@ -213,7 +223,6 @@ impl Environment {
         &self,
         folder: &Path,
         interpreter: &Interpreter,
-        requirements: Option<&Path>,
         progress: &(dyn Fn(Stage) + Send + Sync),
     ) -> Result<(Stamp, Kind), EnvironmentError> {
         if self.settings.install == Install::Never {
@@ -233,12 +242,13 @@ impl Environment {
         }
         self.cache
             .remove_leftovers(|folder| Stamp::path(folder).exists());
+        let requirements = self.requirements_file();
         let construction = Construction {
             invoker: self.invoker(),
             folder,
             interpreter,
             lock: &self.lock,
-            requirements,
+            requirements: requirements.as_deref(),
             progress,
         };
         Ok((construction.build().await?, Kind::Built))

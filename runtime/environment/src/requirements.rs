@@ -14,6 +14,10 @@ use crate::sdk::embedded;
 const INCLUDES_MAX: usize = 32;
 /// Bytes of one requirements file.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
+/// Options whose value is a path or an address.
+const PATH_OPTIONS: [&str; 4] = ["--editable", "--find-links", "-e", "-f"];
+/// Endings of packages that are files; where such a file is there, it needs no slash.
+const ARCHIVES: [&str; 4] = [".whl", ".zip", ".tar.gz", ".tar.bz2"];
 
 /// The packages of the runtime itself, pinned, with hashes.
 #[derive(Clone, Debug)]
@@ -53,11 +57,13 @@ fn is_pin(line: &str) -> bool {
     line.starts_with(|first: char| first.is_ascii_alphanumeric()) && line.contains("==")
 }
 
-/// A hash of a requirements file and of all that it includes.
-pub(crate) fn fingerprint(file: &Path) -> Result<String, EnvironmentError> {
+/// A hash of a requirements file and of all that it includes, and of the folder that relative paths
+/// start in, where it has some: the same words mean other packages elsewhere.
+pub(crate) fn fingerprint(file: &Path, folder: &Path) -> Result<String, EnvironmentError> {
     let mut digest = Digest::default();
     let mut waiting = vec![file.to_owned()];
     let mut seen: Vec<PathBuf> = Vec::new();
+    let mut is_relative = false;
     while let Some(path) = waiting.pop() {
         if seen.contains(&path) {
             continue;
@@ -77,8 +83,12 @@ pub(crate) fn fingerprint(file: &Path) -> Result<String, EnvironmentError> {
                 .filter_map(included)
                 .map(|name| parent.join(name)),
         );
+        is_relative |= text.lines().any(names_a_relative_path);
         digest = digest.field(&text);
         seen.push(path);
+    }
+    if is_relative {
+        digest = digest.field(folder.as_os_str().as_encoded_bytes());
     }
     Ok(digest.name())
 }
@@ -89,6 +99,28 @@ fn read_bounded(path: &Path) -> io::Result<String> {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
     }
     fs::read_to_string(path)
+}
+
+/// Whether a line names a file or a folder by a path that does not begin at the root.
+fn names_a_relative_path(line: &str) -> bool {
+    let line = line.split(" #").next().unwrap_or_default().trim();
+    if line.starts_with('#') {
+        return false;
+    }
+    let is_relative = |word: &&str| !word.starts_with('/') && !word.contains("://");
+    let value = PATH_OPTIONS
+        .iter()
+        .find_map(|option| line.strip_prefix(option));
+    if let Some(value) = value {
+        return is_relative(&value.trim_start_matches(['=', ' ', '\t']));
+    }
+    let looks_like_a_path = |word: &str| {
+        word.contains('/')
+            || word.starts_with('.')
+            || ARCHIVES.iter().any(|ending| word.ends_with(ending))
+    };
+    let mut words = line.split_whitespace().filter(is_relative);
+    words.any(looks_like_a_path)
 }
 
 /// The file that a line such as `-r other.txt` includes. An address is no file.
@@ -142,6 +174,7 @@ mod tests {
         )
         .unwrap();
         fs::write(&other, "numpy\n").unwrap();
+        let fingerprint = |file: &Path| fingerprint(file, folder.path());
         let before = fingerprint(&main).unwrap();
         assert_eq!(fingerprint(&main).unwrap(), before);
         fs::write(&other, "numpy==2\n").unwrap();
@@ -152,6 +185,39 @@ mod tests {
             error.to_string(),
             format!("read the requirements {}", other.display())
         );
+    }
+
+    #[test]
+    fn the_folder_counts_where_something_is_named_by_a_relative_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("requirements.txt");
+        let differs = |text: &str| {
+            fs::write(&file, text).unwrap();
+            let of = |folder: &str| fingerprint(&file, Path::new(folder)).unwrap();
+            of("/a") != of("/b")
+        };
+        for text in [
+            "./lib",
+            "lib/",
+            ".",
+            "-e lib",
+            "-e.",
+            "--find-links=wheels",
+            "lib-1.0-py3-none-any.whl",
+            "pandas\nlib @ file:lib-1.0.tar.gz",
+        ] {
+            assert!(differs(text), "{text}");
+        }
+        for text in [
+            "# see ./lib",
+            "pandas==2.2.0 ; python_version > '3.10'  # not 2/3",
+            "/srv/wheels/lib-1.0-py3-none-any.whl",
+            "-e /srv/lib",
+            "lib @ file:///srv/lib-1.0.tar.gz",
+            "lib @ git+https://host/lib.git",
+        ] {
+            assert!(!differs(text), "{text}");
+        }
     }
 
     #[test]

@@ -128,7 +128,7 @@ impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::FindingPython => f.write_str("finding Python"),
-            Self::Waiting => f.write_str("waiting for another process that builds it"),
+            Self::Waiting => f.write_str("waiting for another build of it"),
             Self::Creating { version, tool } => {
                 write!(f, "creating an environment for Python {version} ({tool})")
             }

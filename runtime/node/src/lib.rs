@@ -24,6 +24,7 @@ mod agent;
 mod link;
 mod pulse;
 
+mod environments;
 mod limits;
 mod spawning;
 mod usage;
@@ -35,7 +36,7 @@ mod logs;
 mod redaction;
 mod session;
 
-pub use agent::launch::{Launcher, ZygoteSettings};
+pub use agent::launch::{Launcher, PythonEnvironment, ZygoteSettings};
 pub use handle::{CallRequest, NodeHandle, Run, RunEvent, RunId, RunOutcome};
 pub use node::{NodeEnd, NodeError, NodeSettings, SESSION_BYTES_MAX, SESSIONS_MAX};
 pub use session::{Segment, SessionStore};

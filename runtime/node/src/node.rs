@@ -17,6 +17,7 @@ use crate::agent::Agent;
 use crate::agent::launch::Launcher;
 use crate::call::{Call, CallInput};
 use crate::clock::Clock;
+use crate::environments::Environments;
 use crate::events::{EventHub, Happening};
 use crate::family::{Family, Watcher};
 use crate::handle::{CallRequest, NodeHandle, Run, RunId};
@@ -25,7 +26,6 @@ use crate::link::CancelReason;
 use crate::pulse::Pulse;
 use crate::registry::AgentRegistry;
 use crate::session::{MemoryStore, SessionStore, Sessions};
-use crate::spawning::Spawning;
 use crate::standing::Standings;
 use crate::supervisor::{ChildReport, SpawnError, SupervisionTree, SupervisorHandle};
 use crate::view::{AgentState, EventKind, NodeEvent};
@@ -123,8 +123,8 @@ pub(crate) struct Node {
     pub(crate) standings: Standings,
     pub(crate) sessions: Sessions,
     pub(crate) events: EventHub,
-    pub(crate) launcher: Launcher,
-    pub(crate) spawning: Spawning,
+    pub(crate) launcher: Arc<Launcher>,
+    pub(crate) environments: Environments,
     pub(crate) limits: Arc<LimitWatch>,
     pub(crate) pulse: Pulse,
     pub(crate) guard: Option<u32>,
@@ -157,6 +157,7 @@ impl NodeHandle {
         let spawner = settings.spawner.map_or_else(Spawner::start, Ok);
         let spawner = spawner.map_err(NodeError::Spawner)?;
         let clock = Clock::start();
+        let launcher = Arc::new(settings.launcher);
         let node = Arc::new(Node {
             name: settings.name,
             clock,
@@ -166,8 +167,8 @@ impl NodeHandle {
             sessions: Sessions::new(settings.sessions),
             events: EventHub::new(),
             limits: Arc::new(LimitWatch::new(spawner.clone())),
-            spawning: Spawning::new(spawner, &settings.launcher),
-            launcher: settings.launcher,
+            environments: Environments::new(spawner, Arc::clone(&launcher)),
+            launcher,
             guard: settings.guard,
             runs: AtomicU64::new(0),
             tree: OnceLock::new(),
@@ -214,12 +215,14 @@ async fn warm_up(node: Arc<Node>) {
     let kinds = tokio::task::spawn_blocking(move || {
         let kinds = on_demand
             .iter()
-            .filter_map(|agent| of_node.launcher.forked_from(&agent.spec));
-        kinds.collect::<Vec<_>>()
+            .filter_map(|agent| Some((&agent.name, of_node.launcher.forked_from(&agent.spec)?)));
+        kinds
+            .map(|(name, kind)| (Arc::clone(name), kind))
+            .collect::<Vec<_>>()
     });
     // An error means that the runtime of tokio ends.
-    for kind in kinds.await.unwrap_or_default() {
-        node.spawning.warm_up(kind);
+    for (name, kind) in kinds.await.unwrap_or_default() {
+        node.environments.of(&name).warm_up(kind);
     }
 }
 
@@ -259,7 +262,7 @@ async fn watch_root(
             }
         }
     }
-    node.spawning.end().await;
+    node.environments.end().await;
     node.end.send_replace(Some(end));
     node.changed();
 }

@@ -1,16 +1,17 @@
-//! How agents' processes are made: by a fork of a warm one where that can be, else by a fresh
-//! interpreter. It refuses to know what an agent is.
+//! How the processes of one Python environment are made: by a fork of a warm one where that can be,
+//! else by a fresh interpreter. It refuses to know what an agent is.
 
 use std::time::Duration;
 
 use synapse_process::{Birth, Child, Command, SpawnError, Spawner};
 
-use crate::agent::launch::Launcher;
+use crate::agent::launch::{Launcher, PythonEnvironment};
 use crate::zygote::{ZygoteKeeper, ZygoteKind};
 
-/// Makes the processes of one node.
+/// Makes the processes of one Python environment. Its zygotes end with it, and their forks do not.
 #[derive(Debug)]
 pub(crate) struct Spawning {
+    python: PythonEnvironment,
     spawner: Spawner,
     /// Those that there may be; each begins with the first agent of its kind.
     zygotes: Vec<ZygoteKeeper>,
@@ -29,9 +30,9 @@ pub(crate) struct Fork {
 }
 
 impl Spawning {
-    pub(crate) fn new(spawner: Spawner, launcher: &Launcher) -> Self {
+    pub(crate) fn new(spawner: Spawner, launcher: &Launcher, python: PythonEnvironment) -> Self {
         let keeper = |kind| {
-            let (command, preload) = launcher.zygote()?;
+            let (command, preload) = launcher.zygote(&python)?;
             Some(ZygoteKeeper::new(kind, command, preload, spawner.clone()))
         };
         // A fork falls to this process only where orphans do.
@@ -42,8 +43,14 @@ impl Spawning {
         };
         Self {
             zygotes: kinds.iter().copied().filter_map(keeper).collect(),
+            python,
             spawner,
         }
+    }
+
+    /// What they are started with.
+    pub(crate) const fn python(&self) -> &PythonEnvironment {
+        &self.python
     }
 
     /// Has a zygote on its way before the first process that is forked from it.

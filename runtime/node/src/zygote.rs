@@ -198,6 +198,16 @@ impl ZygoteKeeper {
     }
 }
 
+/// Nobody is forked from it any more.
+impl Drop for ZygoteKeeper {
+    fn drop(&mut self) {
+        if let Keeping::Begun(task) = self.keeping.get_mut() {
+            // What the task holds goes with it; the last handle kills the zygote.
+            task.abort();
+        }
+    }
+}
+
 /// The next process finds a child waiting for it.
 async fn fork_ahead(phase: Arc<watch::Sender<Phase>>, warm: Warm) {
     match warm.zygote.fork_ahead().await {
@@ -221,7 +231,7 @@ fn give_up(phase: &watch::Sender<Phase>, warm: &Warm, why: String) {
     });
 }
 
-/// Has a zygote as long as the node runs.
+/// Has a zygote as long as agents of its environment are there.
 async fn keep(plan: Plan, phase: Arc<watch::Sender<Phase>>) {
     let mut failures = 0;
     loop {

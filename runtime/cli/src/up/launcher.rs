@@ -1,21 +1,35 @@
-//! From configuration and environment to the way in which agents are started.
+//! From configuration and environments to the way in which agents are started.
 
 use synapse_config::Configuration;
 use synapse_environment::Prepared;
-use synapse_node::{Launcher, ZygoteSettings};
+use synapse_node::{Launcher, PythonEnvironment, ZygoteSettings};
 
-/// How agents are started with this environment.
-pub(crate) fn launcher(configuration: &Configuration, prepared: &Prepared) -> Launcher {
-    let (program, args) = prepared.worker_command();
+use crate::environment::Environments;
+
+/// How agents are started in these environments.
+pub(crate) fn launcher(configuration: &Configuration, environments: &Environments) -> Launcher {
+    let settings = &configuration.python;
+    let pythons = settings.agents.iter().map(|(name, own)| {
+        let prepared = &environments.of(name).prepared;
+        (name.to_string(), python(prepared, &own.preload))
+    });
     Launcher {
+        python: python(&environments.base.prepared, &settings.preload),
+        pythons: pythons.collect(),
+        folder: configuration.folder.clone(),
+        path: settings.path.clone(),
+        environment: std::env::vars_os().collect(),
+    }
+}
+
+fn python(prepared: &Prepared, preload: &[String]) -> PythonEnvironment {
+    let (program, args) = prepared.worker_command();
+    PythonEnvironment {
         program,
         args,
-        folder: configuration.folder.clone(),
-        path: configuration.python.path.clone(),
-        environment: std::env::vars_os().collect(),
         zygote: Some(ZygoteSettings {
             args: prepared.zygote_args(),
-            preload: configuration.python.preload.clone(),
+            preload: preload.to_vec(),
         }),
     }
 }

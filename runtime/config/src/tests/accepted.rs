@@ -134,3 +134,48 @@ fn the_number_of_mistakes_is_the_summary() {
         "2 mistakes in s.toml"
     );
 }
+
+#[test]
+fn an_agent_may_have_packages_and_preloads_in_place_of_those_of_all() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["all.txt", "own.txt"] {
+        std::fs::write(folder.path().join(name), "").unwrap();
+    }
+    let text = r#"
+[python]
+requirements = "all.txt"
+preload = ["json"]
+[supervisor.root]
+children = ["plain", "packages", "preloads", "both"]
+[agent.plain]
+entry = "m:a"
+[agent.packages]
+entry = "m:a"
+requirements = "own.txt"
+[agent.preloads]
+entry = "m:a"
+preload = ["email", "email"]
+[agent.both]
+entry = "m:a"
+requirements = "own.txt"
+preload = ["html"]
+"#;
+    let file = folder.path().join("supervision.toml");
+    let python = parse(text, &file).unwrap().configuration.python;
+    let own = || Some(folder.path().join("own.txt"));
+    let said: Vec<_> = python
+        .agents
+        .iter()
+        .map(|(name, python)| {
+            let preload = python.preload.join(" ");
+            (name.as_str(), python.requirements.clone(), preload)
+        })
+        .collect();
+    let expected = [
+        ("both", own(), "html".to_owned()),
+        // What all preload need not be among its packages.
+        ("packages", own(), String::new()),
+        ("preloads", None, "email".to_owned()),
+    ];
+    assert_eq!(said, expected);
+}

@@ -260,3 +260,50 @@ fn a_file_that_is_not_text_is_refused() {
         "{rendered}"
     );
 }
+
+#[test]
+fn requirements_of_an_agent_are_a_file_that_is_there() {
+    let files = [("m.py", "a = 1\n"), ("requirements.txt", "x\n")];
+    let asked = |written: &str| format!("entry = \"m:a\"\nrequirements = \"{written}\"");
+    check(&files, &asked("requirements.txt"), &expect![""]);
+    check(
+        &files,
+        &asked("requirement.txt"),
+        &expect![[r#"
+        error: `agent.one.requirements`: there is no file "requirement.txt"
+         --> supervision.toml:5:16
+          |
+        5 | requirements = "requirement.txt"
+          |                ^^^^^^^^^^^^^^^^^
+          |
+          = help: did you mean "requirements.txt"?
+
+    "#]],
+    );
+}
+
+#[test]
+fn requirements_of_an_agent_have_no_place_in_a_ready_environment() {
+    let files = [
+        ("m.py", "a = 1\n"),
+        ("requirements.txt", "x\n"),
+        (".venv/bin/python", ""),
+    ];
+    check(
+        &files,
+        "entry = \"m:a\"\nrequirements = \"requirements.txt\"\n[python]\nvenv = \".venv\"",
+        &expect![[r#"
+            error: `agent.one.requirements` cannot be used with `python.venv`
+             --> supervision.toml:5:1
+              |
+            5 | requirements = "requirements.txt"
+              | ^^^^^^^^^^^^
+            6 | [python]
+            7 | venv = ".venv"
+              | ---- this environment is used as it is
+              |
+              = help: remove one: without `venv`, Synapse builds an environment for this agent
+
+        "#]],
+    );
+}

@@ -221,6 +221,7 @@ fn spelled(value: impl Fn(&KeyDoc) -> Option<&'static str>) -> String {
                 "usage_limits",
                 "limits",
                 "output_schema",
+                "requirements",
                 "env_file",
             ],
         ),

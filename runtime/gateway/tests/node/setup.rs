@@ -14,7 +14,7 @@ use synapse_core::spec::{
 };
 use synapse_core::time::Millis;
 use synapse_gateway::{DataDirLock, Gateway, serve};
-use synapse_node::{Launcher, NodeHandle, NodeSettings};
+use synapse_node::{Launcher, NodeHandle, NodeSettings, PythonEnvironment};
 
 /// For both agents to be ready; a start takes milliseconds on a machine that is not busy.
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -30,12 +30,15 @@ impl Setup {
     pub(crate) async fn start() -> Result<Self, Box<dyn Error>> {
         let folder = tempfile::tempdir()?;
         let launcher = Launcher {
-            program: std::env::current_exe()?,
-            args: Vec::new(),
+            python: PythonEnvironment {
+                program: std::env::current_exe()?,
+                args: Vec::new(),
+                zygote: None,
+            },
+            pythons: BTreeMap::new(),
             folder: folder.path().to_owned(),
             path: Vec::new(),
             environment: BTreeMap::new(),
-            zygote: None,
         };
         let lock = DataDirLock::acquire(folder.path(), "tests")?;
         let node = NodeHandle::begin(NodeSettings::new("tests", tree()?, launcher))?;

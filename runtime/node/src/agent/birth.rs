@@ -34,13 +34,14 @@ async fn born(
     unwanted: oneshot::Receiver<Infallible>,
 ) -> Result<(Child, Greeting), String> {
     let (of_node, of_agent) = (Arc::clone(node), Arc::clone(agent));
+    let spawning = node.environments.of(&agent.name);
+    let in_environment = Arc::clone(&spawning);
     // It reads files, on whatever kind of disk.
     let launch = tokio::task::spawn_blocking(move || {
-        let (launcher, name) = (&of_node.launcher, &of_node.name);
-        launcher.launch(
+        of_node.launcher.launch(
+            in_environment.python(),
             &of_agent.spec,
-            name,
-            incarnation,
+            (&of_node.name, incarnation),
             of_agent.uses_pydantic_ai(),
         )
     });
@@ -60,9 +61,9 @@ async fn born(
     let fork = launch.fork.as_ref();
     // A process that is being made is waited for even so: it must not live on unknown.
     tokio::select! {
-        () = node.spawning.settled(fork) => {}
+        () = spawning.settled(fork) => {}
         _ = unwanted => return Err("told to end before it had a process".to_owned()),
     }
-    let child = node.spawning.spawn(launch.command, fork).await;
+    let child = spawning.spawn(launch.command, fork).await;
     Ok((child.map_err(|error| report_chain(&error))?, greeting))
 }

@@ -82,22 +82,32 @@ const ENV_FILE_BYTES_MAX: u64 = 1024 * 1024;
 /// How agents' processes are started on this node.
 #[derive(Clone, Debug)]
 pub struct Launcher {
-    /// The Python interpreter itself, never a shim.
-    pub program: PathBuf,
-    /// Its arguments: they run the worker.
-    pub args: Vec<OsString>,
+    /// What agents run in.
+    pub python: PythonEnvironment,
+    /// What those agents run in that have an environment of their own, by name.
+    pub pythons: BTreeMap<String, PythonEnvironment>,
     /// Working directory of every agent: the folder of supervision.toml.
     pub folder: PathBuf,
     /// Folders that agents import from, in order.
     pub path: Vec<PathBuf>,
     /// The runtime's own environment, of which each agent gets its part.
     pub environment: BTreeMap<OsString, OsString>,
+}
+
+/// A Python environment, ready to run agents. Agents with equal ones share the process that they
+/// are forked from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PythonEnvironment {
+    /// The Python interpreter itself, never a shim.
+    pub program: PathBuf,
+    /// Its arguments: they run the worker.
+    pub args: Vec<OsString>,
     /// How agents are forked; without it, each is started by a fresh interpreter.
     pub zygote: Option<ZygoteSettings>,
 }
 
 /// The process that agents are forked from.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ZygoteSettings {
     /// Arguments of the interpreter: they run the zygote.
     pub args: Vec<OsString>,
@@ -147,9 +157,9 @@ impl Launcher {
     /// uses pydantic-ai.
     pub(crate) fn launch(
         &self,
+        python: &PythonEnvironment,
         spec: &AgentSpec,
-        node: &str,
-        incarnation: u64,
+        (node, incarnation): (&str, u64),
         uses_pydantic_ai: bool,
     ) -> Result<Launch, LaunchError> {
         let source = self.source_of_program(spec);
@@ -158,7 +168,7 @@ impl Launcher {
             withheld,
             secrets,
         } = self.surroundings_of(spec, &source)?;
-        let fork = self.may_fork(spec, &environment).then(|| Fork {
+        let fork = self.may_fork(python, spec, &environment).then(|| Fork {
             kind: kind_of(spec, &source, uses_pydantic_ai),
             title: format!("synapse agent {}", spec.name),
             patience: Duration::from(spec.start_timeout) / 2,
@@ -170,13 +180,12 @@ impl Launcher {
         ] {
             environment.insert(name.into(), value.into());
         }
-        let command = Command::new(&self.program, &self.folder).args(self.args.iter().cloned());
         let command = Command {
             limits: KernelLimits {
                 open_files: spec.limits.open_files,
                 cpu_seconds: spec.limits.cpu_seconds,
             },
-            ..command.env(environment)
+            ..self.command(python, &python.args).env(environment)
         };
         Ok(Launch {
             command,
@@ -189,7 +198,8 @@ impl Launcher {
     /// What the processes of an agent that has had none yet will be forked from, as far as that can
     /// be known before.
     pub(crate) fn forked_from(&self, spec: &AgentSpec) -> Option<ZygoteKind> {
-        let forks = self.zygote.is_some() && spec.spawn == Spawn::Fork;
+        let python = self.python_of(spec.name.as_str());
+        let forks = python.zygote.is_some() && spec.spawn == Spawn::Fork;
         forks.then(|| kind_of(spec, &self.source_of_program(spec), false))
     }
 
@@ -239,8 +249,13 @@ impl Launcher {
 
     /// Whether a fork can be what a fresh interpreter would be: what that reads once, at its start,
     /// the zygote has read from its own environment.
-    fn may_fork(&self, spec: &AgentSpec, environment: &BTreeMap<OsString, OsString>) -> bool {
-        if self.zygote.is_none() || spec.spawn != Spawn::Fork {
+    fn may_fork(
+        &self,
+        python: &PythonEnvironment,
+        spec: &AgentSpec,
+        environment: &BTreeMap<OsString, OsString>,
+    ) -> bool {
+        if python.zygote.is_none() || spec.spawn != Spawn::Fork {
             return false;
         }
         let zygotes = self.zygote_environment();
@@ -250,10 +265,23 @@ impl Launcher {
         !environment.iter().any(differs)
     }
 
-    /// What the zygote of these agents is started with, where there is one.
-    pub(crate) fn zygote(&self) -> Option<(Command, &[String])> {
-        let settings = self.zygote.as_ref()?;
-        let command = Command::new(&self.program, &self.folder).args(settings.args.iter().cloned());
+    /// What an agent runs in, as far as nobody has changed it since.
+    #[must_use]
+    pub fn python_of(&self, agent: &str) -> &PythonEnvironment {
+        self.pythons.get(agent).unwrap_or(&self.python)
+    }
+
+    fn command(&self, python: &PythonEnvironment, args: &[OsString]) -> Command {
+        Command::new(&python.program, &self.folder).args(args.iter().cloned())
+    }
+
+    /// What a zygote of this environment is started with, where there is one.
+    pub(crate) fn zygote<'a>(
+        &self,
+        python: &'a PythonEnvironment,
+    ) -> Option<(Command, &'a [String])> {
+        let settings = python.zygote.as_ref()?;
+        let command = self.command(python, &settings.args);
         let mut environment = self.zygote_environment();
         // Its forks write their own variables over these.
         environment.insert("SYNAPSE_ROOM".into(), "-".repeat(FORK_ROOM_BYTES).into());

@@ -37,7 +37,7 @@ async fn refusal(
 ) -> Result<String, Box<dyn std::error::Error>> {
     let world = World::begin_with(tree(vec![spec], |_| {}), |launcher| {
         if let Some(program) = program {
-            launcher.program = program.into();
+            launcher.python.program = program.into();
         }
     })?;
     let end = tokio::time::timeout(crate::world::PATIENCE, world.node.ended()).await?;

@@ -15,7 +15,7 @@ use synapse_core::spec::{
 use synapse_core::time::Millis;
 use synapse_node::{
     AgentState, AgentView, CallRequest, EventKind, Launcher, NodeEnd, NodeEvent, NodeHandle,
-    NodeSettings, Run, RunEvent, RunOutcome,
+    NodeSettings, PythonEnvironment, Run, RunEvent, RunOutcome,
 };
 
 use crate::Outcome;
@@ -48,12 +48,15 @@ impl World {
     ) -> Result<Self, Box<dyn Error>> {
         let folder = tempfile::tempdir()?;
         let mut launcher = Launcher {
-            program: std::env::current_exe()?,
-            args: Vec::new(),
+            python: PythonEnvironment {
+                program: std::env::current_exe()?,
+                args: Vec::new(),
+                zygote: None,
+            },
+            pythons: BTreeMap::new(),
             folder: folder.path().to_owned(),
             path: Vec::new(),
             environment: BTreeMap::new(),
-            zygote: None,
         };
         change(&mut launcher);
         let node = NodeHandle::begin(NodeSettings::new("tests", tree, launcher))?;
