@@ -256,3 +256,131 @@ fn a_node_that_was_stopped_blames_nobody() {
     }
     assert_eq!(events(&world, "agent_unresponsive").len(), 0);
 }
+
+/// The processes of an agent and their stacks.
+#[track_caller]
+fn stacks(world: &World, target: &str) -> Vec<Value> {
+    let list = world.run(&["stack", target, "--json"]).exits(0).json();
+    list["stacks"].as_array().expect("a list").clone()
+}
+
+/// Why an agent has no stacks to show, and the exit code with that.
+#[track_caller]
+fn no_stacks(world: &World, target: &str, exit: i32) -> Value {
+    let told = world.run(&["stack", target, "--json"]).exits(exit);
+    told.json()["error"].clone()
+}
+
+#[test]
+fn stack_shows_where_code_stands_and_harms_it_not() {
+    let agents = [
+        ("loop", "blocks_its_loop:until_released", ""),
+        ("sync", "plain:hold_blocking", ""),
+        ("threads", "plain:hold_blocking", "concurrency = 2"),
+        ("locked", "holds_gil:answer", "shutdown = \"100ms\""),
+        ("idle", "plain:echo", ""),
+    ];
+    let world = World::up(&tree(&agents, "warn"));
+    let called = ["loop", "sync", "threads"];
+    let calls: Vec<_> = called
+        .iter()
+        .map(|name| {
+            let call = world.spawn(&["call", name, name]);
+            world.wait_for_file(&format!("{name}.begun"));
+            call
+        })
+        .collect();
+    let _locked = world.spawn(&["call", "locked", "x"]);
+    for (agent, file, function) in [
+        ("loop", "blocks_its_loop.py", "until_released"),
+        ("sync", "plain.py", "hold_blocking"),
+        ("threads", "plain.py", "hold_blocking"),
+        ("locked", "holds_gil.py", "answer"),
+        ("idle", "worker_sync.py", "read"),
+    ] {
+        // Again and again: what the one before has written is gone, and its code may yet begin.
+        wait_for(&format!("{agent} to stand in {function}"), || {
+            let stack = stacks(&world, agent).remove(0);
+            assert_eq!(stack["pid"], world.pid(agent), "{stack}");
+            let text = stack["text"].as_str().unwrap().to_owned();
+            let currents = text.matches("Current thread").count();
+            assert_eq!(currents, 1, "one dump, whole: {text}");
+            let shown = text
+                .lines()
+                .any(|line| line.contains(file) && line.ends_with(&format!("in {function}")));
+            holds(shown, text)
+        });
+    }
+    let shown = world.run(&["stack", "sync/0"]).text();
+    assert!(shown.starts_with("sync #1   replica 0   pid "), "{shown}");
+    assert!(shown.contains("in hold_blocking"), "{shown}");
+    for (name, call) in called.iter().zip(calls) {
+        world.write(&format!("{name}.release"), "");
+        assert!(call.outcome().text().ends_with(name));
+    }
+    for (name, ..) in agents {
+        assert_eq!(world.agent(name)["incarnation"], 1, "{name}");
+    }
+    for (name, ..) in agents {
+        let log = world.log(name).join("\n");
+        let dumped = log.lines().filter(|line| line.contains("most recent call"));
+        let warned = log.matches("unresponsive:").count();
+        assert!(dumped.count() <= 3 * warned, "nothing in the log: {log}");
+    }
+}
+
+#[test]
+fn stack_of_replicas_shows_all_or_the_one_that_is_named() {
+    let world = World::up(&tree(&[("one", "plain:echo", "replicas = 3")], "warn"));
+    let all = stacks(&world, "one");
+    let replicas: Vec<_> = all.iter().map(|one| one["replica"].as_u64()).collect();
+    assert_eq!(replicas, [Some(0), Some(1), Some(2)]);
+    assert!(all.iter().all(|one| one["text"].is_string()), "{all:?}");
+    let one = stacks(&world, "one/2");
+    assert_eq!((one.len(), &one[0]["pid"]), (1, &all[2]["pid"]));
+    // One that says nothing does not hide the others.
+    let pid = u32::try_from(all[1]["pid"].as_u64().unwrap()).unwrap();
+    send(pid, Signal::STOP);
+    let some = stacks(&world, "one");
+    assert!(some[0]["text"].is_string() && some[2]["text"].is_string());
+    let why = some[1]["why"].as_str().unwrap();
+    assert!(why.contains("is stopped"), "{why}");
+    let error = no_stacks(&world, "one/1", 1);
+    assert_eq!(error["code"], "agent_error", "{error}");
+    assert!(
+        error["message"].as_str().unwrap().contains("is stopped"),
+        "{error}"
+    );
+    send(pid, Signal::CONT);
+    assert!(stacks(&world, "one/1")[0]["text"].is_string());
+    let error = no_stacks(&world, "one/3", 65);
+    assert_eq!(
+        error["message"],
+        "one has no replica 3: there are one/0 to one/2"
+    );
+    assert_eq!(no_stacks(&world, "none", 65)["code"], "agent_not_found");
+    world.run(&["stack", "one/x"]).exits(2);
+}
+
+#[test]
+fn an_agent_without_a_process_has_no_stacks() {
+    let world = one("plain:echo", "warn");
+    world.run(&["stop", "one"]).exits(0);
+    let error = no_stacks(&world, "one", 1);
+    assert_eq!(
+        error["message"], "no stacks of one: it has no process now",
+        "{error}"
+    );
+}
+
+#[test]
+fn a_process_that_is_only_starting_survives_the_question() {
+    let mut world = World::new(&tree(&[("one", "plain:echo", "spawn = \"exec\"")], "warn"));
+    world.begin();
+    // From the first moment on: the question must never be the end of it.
+    wait_for("stacks", || {
+        let asked = world.run(&["stack", "one", "--json"]);
+        holds(asked.status.success(), asked.stdout)
+    });
+    world.wait_for_incarnation("one", 1);
+}

@@ -22,6 +22,7 @@ use crate::log::{LogLine, LogList};
 use crate::run::{RunRequest, RunResult};
 use crate::session::SessionView;
 use crate::socket::socket_path;
+use crate::stack::{StackList, StackTarget};
 use crate::status::Status;
 
 use connection::{Connection, Route};
@@ -111,6 +112,20 @@ impl Client {
     pub async fn exit(&self, agent: &str, which: WhichExit) -> Result<Dossier, ClientError> {
         let route = Route::new("/v1/agents").segment(agent).segment("exits");
         let route = route.segment(&which.to_string());
+        self.get(route, limits::REQUEST_TIMEOUT).await
+    }
+
+    /// Where the Python threads of an agent's processes stand.
+    ///
+    /// # Errors
+    /// See [`ClientError`]; a fault where none of the processes says so.
+    pub async fn stacks(&self, target: &StackTarget) -> Result<StackList, ClientError> {
+        let route = Route::new("/v1/agents").segment(&target.agent);
+        let route = route.segment("stacks");
+        let route = match target.replica {
+            Some(replica) => route.query("replica", &replica.to_string()),
+            None => route,
+        };
         self.get(route, limits::REQUEST_TIMEOUT).await
     }
 

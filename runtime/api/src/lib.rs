@@ -20,6 +20,7 @@ mod run;
 mod session;
 mod socket;
 mod sse;
+mod stack;
 mod status;
 
 pub use action::{ActionAnswer, ActionKind, ActionOutcome, ActionRequest};
@@ -36,6 +37,7 @@ pub use socket::{
     CONTROL_PATH_FILE, CONTROL_SOCKET_FILE, SOCKET_PATH_BYTES_MAX, fallback_path, fits, socket_path,
 };
 pub use sse::{EVENT_BYTES_MAX, SseError, SseEvent, SseParser};
+pub use stack::{NoReplica, Stack, StackList, StackTarget};
 pub use status::{
     AgentStatus, LastExit, Program, ReplicaStatus, STATUS_SCHEMA, Status, SupervisorExit,
     SupervisorStatus, Usage,

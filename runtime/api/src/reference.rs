@@ -7,8 +7,8 @@ use crate::{
     ActionAnswer, ActionOutcome, ActionRequest, AgentDetail, AgentStatus, AgentSummary, Dossier,
     ErrorBody, EventList, ExitCode, Fault, Frame, LastExit, LastFault, LiveFrames, LivenessSummary,
     LogLine, LogList, NextStep, NodeEvent, Problem, Program, ReplicaStatus, ResourceLimits,
-    RunCutOff, RunEvent, RunRequest, RunResult, SessionView, Status, SupervisorExit,
-    SupervisorStatus, ToolEvent, Turn, Usage,
+    RunCutOff, RunEvent, RunRequest, RunResult, SessionView, Stack, StackList, Status,
+    SupervisorExit, SupervisorStatus, ToolEvent, Turn, Usage,
 };
 use serde_json::{Map, Value, json};
 
@@ -169,6 +169,8 @@ fn of_status() -> Vec<(&'static str, Value)> {
         ),
         ("AgentSummary", json!(AgentSummary::default())),
         ("LivenessSummary", json!(LivenessSummary::default())),
+        ("StackList", json!(StackList::default())),
+        ("Stack", json!(Stack::default())),
         ("LastFault", json!(LastFault::default())),
         ("Dossier", json!(Dossier::default())),
         ("RunCutOff", json!(RunCutOff::default())),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand};
 use serde_json::{Map, Value};
-use synapse_api::WhichExit;
+use synapse_api::{StackTarget, WhichExit};
 
 /// Runs Python AI agents the way OTP runs processes. No verb means `up`.
 #[derive(Debug, Parser)]
@@ -53,6 +53,8 @@ pub(crate) enum Verb {
     Tree(TreeArguments),
     /// Show everything that is known of one agent
     Inspect(InspectArguments),
+    /// Show where an agent's Python threads stand now, also while they are blocked
+    Stack(StackArguments),
     /// Call an agent and print its answer
     Call(Box<CallArguments>),
     /// Stop and start agents (names, globs, or a supervisor for its subtree)
@@ -183,6 +185,18 @@ pub(crate) struct InspectArguments {
     /// Also the frames that passed last, all that are kept
     #[arg(long, env = "SYNAPSE_FRAMES", value_parser = truth())]
     pub(crate) frames: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
+}
+
+/// `stack`.
+#[derive(Debug, Args)]
+pub(crate) struct StackArguments {
+    #[command(flatten)]
+    pub(crate) place: PlaceArguments,
+    /// The agent; one of its replicas alone by its number from 0
+    #[arg(value_name = "AGENT[/REPLICA]")]
+    pub(crate) target: StackTarget,
     #[command(flatten)]
     pub(crate) output: OutputArguments,
 }

@@ -69,6 +69,7 @@ async fn dispatch(verb: Verb) -> Result<u8, Failure> {
         Verb::Kill(arguments) => client::act(synapse_api::ActionKind::Kill, &arguments).await,
         Verb::Logs(arguments) => client::feeds::logs(&arguments).await,
         Verb::Events(arguments) => client::feeds::events(&arguments).await,
+        Verb::Stack(arguments) => client::status::stack(&arguments).await,
         Verb::Inspect(arguments) => client::status::inspect(&arguments).await,
         Verb::Bench(arguments) => bench::bench(arguments).await,
         // Done before the runtime was started.

@@ -152,7 +152,8 @@ mod tests {
 
     #[test]
     fn verbs_agents_and_switches_are_offered_where_they_fit() {
-        check("/st", &["/status", "/stop", "/start"]);
+        check("/st", &["/status", "/stack", "/stop", "/start"]);
+        check("/stack e", &["echo"]);
         check("/use a", &["assistant", "analyst"]);
         check("/use assistant a", &[]);
         check("/logs -f e", &["echo"]);

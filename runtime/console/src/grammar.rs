@@ -2,7 +2,7 @@
 //! it does not know which agents exist.
 
 use serde_json::Value;
-use synapse_api::{ActionKind, WhichExit};
+use synapse_api::{ActionKind, StackTarget, WhichExit};
 use thiserror::Error;
 
 use crate::nearest::{did_you_mean, nearest};
@@ -45,6 +45,8 @@ pub enum Command {
         /// With every frame that is kept.
         frames: bool,
     },
+    /// `/stack AGENT`
+    Stack(StackTarget),
     /// `/logs AGENT`
     Logs {
         /// Whose.
@@ -248,6 +250,7 @@ fn command(row: &'static VerbRow, mut arguments: Arguments) -> Result<Command, M
             exit: arguments.exit,
             frames: arguments.frames,
         },
+        Verb::Stack => Command::Stack(stack_target(row, &arguments.first(row)?)?),
         Verb::Logs => Command::Logs {
             agent: arguments.first(row)?,
             follow: arguments.follow,
@@ -262,6 +265,10 @@ fn command(row: &'static VerbRow, mut arguments: Arguments) -> Result<Command, M
         },
         Verb::Quit => Command::Quit,
     })
+}
+
+fn stack_target(row: &VerbRow, word: &str) -> Result<StackTarget, Misread> {
+    word.parse().map_err(|_no_replica| surplus(row, word))
 }
 
 fn topic(arguments: &Arguments) -> Result<Option<Verb>, Misread> {
@@ -341,6 +348,18 @@ mod tests {
             text: "-f  two  spaces /x".into(),
         };
         assert_eq!(parse("/call echo -f  two  spaces /x"), Ok(command));
+    }
+
+    #[test]
+    fn stacks_are_asked_of_an_agent_or_of_one_of_its_replicas() {
+        let asked = |text: &str| Ok(Command::Stack(text.parse().unwrap()));
+        assert_eq!(parse("/stack echo"), asked("echo"));
+        assert_eq!(parse("/stack echo/2"), asked("echo/2"));
+        refused(
+            "/stack echo/x",
+            "/stack does not take \"echo/x\": /stack AGENT",
+        );
+        refused("/stack", "/stack needs the name of an agent: /stack AGENT");
     }
 
     #[test]

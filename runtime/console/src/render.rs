@@ -11,6 +11,7 @@ mod measure;
 mod opening;
 mod page;
 mod palette;
+mod stacks;
 mod status;
 mod tree;
 
@@ -26,6 +27,7 @@ pub use layout::{Align, clip, columns, pad, pad_left, printable, strip_escapes, 
 pub use measure::{bytes, clock, count, duration, duration_ms, setting_ms};
 pub use opening::{attached, header, invitation, readiness};
 pub use palette::Palette;
+pub use stacks::stacks;
 pub use status::status;
 pub use tree::tree;
 

@@ -143,6 +143,7 @@ impl Composer {
             View::Exit { dossier, frames } => {
                 (true, render::dossier(&dossier, frames, cells, palette))
             }
+            View::Stack(list) => (true, render::stacks(&list, palette)),
             View::History(session) => (true, render::history(&session, palette)),
             View::Log(line) => (true, render::log_line(&line, palette)),
             View::Event(event) => (true, render::event(&event, palette)),

@@ -175,6 +175,7 @@ async fn answer(client: &Client, question: Question) -> Result<Answer, ClientErr
             dossier: client.exit(&agent, which).await?,
             frames,
         },
+        Question::Stack(target) => Answer::Stack(client.stacks(&target).await?),
         Question::History(session) => Answer::History(client.session(&session).await?),
         Question::Logs { agent, previous } => {
             let query = LogQuery {

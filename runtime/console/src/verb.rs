@@ -22,6 +22,8 @@ pub enum Verb {
     History,
     /// Everything about one agent.
     Inspect,
+    /// Where an agent's code stands.
+    Stack,
     /// What an agent logged.
     Logs,
     /// Stops in order and starts again.
@@ -190,6 +192,15 @@ pub const VERBS: &[VerbRow] = &[
         about: "everything about one agent, or one exit",
         more: "Shows the manifest, the limits, the last exits and the last fault. --exit N (or last) \
                shows all that is known of one end; --frames also what passed over the pipe last.",
+        ..PLAIN
+    },
+    VerbRow {
+        verb: Verb::Stack,
+        name: "stack",
+        operands: &[Operand::Agent],
+        arguments: "AGENT",
+        about: "where an agent's code stands, by thread",
+        more: "AGENT/REPLICA asks one replica alone. Works while the code is blocked, and harms it not.",
         ..PLAIN
     },
     VerbRow {

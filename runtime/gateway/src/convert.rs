@@ -337,6 +337,20 @@ pub(crate) fn log_line(line: node::LogLine) -> api::LogLine {
     }
 }
 
+pub(crate) fn stacks(agent: &str, views: Vec<node::StackView>) -> api::StackList {
+    let stack = |view: node::StackView| api::Stack {
+        agent: agent.to_owned(),
+        replica: index(view.replica),
+        incarnation: view.incarnation,
+        pid: view.pid,
+        text: view.stacks.as_ref().ok().cloned(),
+        why: view.stacks.err(),
+    };
+    api::StackList {
+        stacks: views.into_iter().map(stack).collect(),
+    }
+}
+
 pub(crate) fn node_event(event: node::NodeEvent) -> api::NodeEvent {
     let data = match event.exit {
         Some(exit) => serde_json::to_value(dossier(&exit)).unwrap_or_default(),

@@ -52,12 +52,13 @@ where
 }
 
 /// Every route, as `docs/control-api.md` has them; a test holds the two together.
-fn table() -> [(&'static str, &'static str, MethodRouter<Shared>); 11] {
+fn table() -> [(&'static str, &'static str, MethodRouter<Shared>); 12] {
     use routing::{delete, get, post};
     [
         ("GET", "/v1/status", get(status)),
         ("GET", "/v1/agents/{name}", get(agent)),
         ("GET", "/v1/agents/{name}/exits/{incarnation}", get(exit)),
+        ("GET", "/v1/agents/{name}/stacks", get(stacks)),
         ("POST", "/v1/agents/{name}/runs", post(runs::run)),
         ("POST", "/v1/runs/{run}/cancel", post(runs::cancel)),
         ("POST", "/v1/actions/{action}", post(action)),
@@ -116,6 +117,18 @@ async fn exit(
         })
     })?;
     Ok(Json(convert::dossier(exit)).into_response())
+}
+
+async fn stacks(
+    State(shared): State<Shared>,
+    Segment(name): Segment,
+    uri: Uri,
+) -> Result<Response, Refusal> {
+    let parameters = Parameters::read(&uri, &["replica"])?;
+    let replica = parameters.number("replica", u32::MAX.into())?;
+    let replica = replica.map(|number| usize::try_from(number).unwrap_or(usize::MAX));
+    let stacks = shared.node.stacks(&name, replica).await?;
+    Ok(Json(convert::stacks(&name, stacks)).into_response())
 }
 
 async fn action(

@@ -24,16 +24,18 @@ use synapse_core::exit::ExitReason;
 use synapse_core::fault::{Fault, FaultCode, Origin};
 use synapse_core::spec::AgentSpec;
 use synapse_core::supervisor::WhyDown;
-use synapse_process::{ProcessGroup, Signal};
+use synapse_process::Signal;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
 use crate::agent::evidence::people;
+use crate::agent::living::Living;
 use crate::agent::replica::Replica;
+use crate::agent::stacks::StackSource;
 use crate::call::{Abandoned, Call};
 use crate::deadlines::{Deadlines, Limit};
 use crate::handle::{RunId, RunOutcome};
-use crate::link::{CancelReason, LinkCommand, LinkPort};
+use crate::link::{CancelReason, LinkCommand};
 use crate::logs::LogBook;
 use crate::mailbox::{Mailbox, Sharing, Sleeper};
 use crate::redaction::Secrets;
@@ -401,19 +403,24 @@ impl Agent {
         });
     }
 
-    pub(crate) fn spawned(
-        &self,
-        replica: usize,
-        pid: u32,
-        group: &Arc<ProcessGroup>,
-        port: &Arc<LinkPort>,
-    ) {
+    fn spawned(&self, replica: usize, process: &Living) {
         self.change(replica, |slot| {
-            slot.pid = Some(pid);
-            slot.group = Arc::downgrade(group);
-            slot.port = Arc::downgrade(port);
+            slot.pid = Some(process.pid());
+            slot.group = Arc::downgrade(process.group());
+            slot.port = Arc::downgrade(process.port());
+            slot.source = Arc::downgrade(process.source());
             slot.worked = Some((Instant::now(), Duration::ZERO));
         });
+    }
+
+    /// One replica's incarnation, process, and the way to its stacks, where it has a process.
+    fn source(&self, replica: usize) -> (Option<u64>, Option<u32>, Option<Arc<StackSource>>) {
+        self.replicas
+            .get(replica)
+            .map_or((None, None, None), |slot| {
+                let slot = slot.lock();
+                (slot.incarnation, slot.pid, slot.source.upgrade())
+            })
     }
 
     /// Sends SIGKILL to a replica's process. Calls from now on wait for the next incarnation.

@@ -11,6 +11,7 @@ use synapse_core::spec::UsageLimits;
 use tokio::sync::broadcast;
 
 use crate::agent::Agent;
+use crate::agent::stacks::StackView;
 use crate::call::Call;
 use crate::link::CancelReason;
 use crate::node::{Node, NodeEnd};
@@ -201,6 +202,20 @@ impl NodeHandle {
     /// `agent_not_found`, with the nearest name in the details.
     pub fn agent(&self, name: &str) -> Result<AgentDetail, Fault> {
         self.node.registry.agent(name).map(|agent| agent.detail())
+    }
+
+    /// Where the Python threads of an agent's processes stand, or of one of its replicas. Harms none
+    /// of them, and works while their code is blocked.
+    ///
+    /// # Errors
+    /// `agent_not_found`; `invalid_input` where there is no such replica; `agent_error` or
+    /// `deadline_exceeded` where no process says so, with the reason.
+    pub async fn stacks(
+        &self,
+        name: &str,
+        replica: Option<usize>,
+    ) -> Result<Vec<StackView>, Fault> {
+        self.node.registry.agent(name)?.stacks(replica).await
     }
 
     /// The last frames of every living incarnation of an agent.

@@ -37,6 +37,7 @@ mod redaction;
 mod session;
 
 pub use agent::launch::{Launcher, PythonEnvironment, ZygoteSettings};
+pub use agent::stacks::StackView;
 pub use handle::{CallRequest, NodeHandle, Run, RunEvent, RunId, RunOutcome};
 pub use node::{NodeEnd, NodeError, NodeSettings, SESSION_BYTES_MAX, SESSIONS_MAX};
 pub use session::{Segment, SessionStore};

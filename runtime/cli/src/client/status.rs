@@ -1,10 +1,10 @@
-//! `synapse status`, `tree` and `inspect`.
+//! `synapse status`, `tree`, `inspect` and `stack`.
 
 use synapse_api::{AgentStatus, ExitCode, Status};
 use synapse_console::{Surroundings, render, terminal_cells};
 use tokio::time::Instant;
 
-use crate::arguments::{InspectArguments, StatusArguments, TreeArguments};
+use crate::arguments::{InspectArguments, StackArguments, StatusArguments, TreeArguments};
 use crate::check::print_line;
 use crate::client::{connect_until, fail};
 use crate::failure::Failure;
@@ -78,4 +78,21 @@ pub(crate) async fn inspect(arguments: &InspectArguments) -> Result<u8, Failure>
         }
         Err(error) => fail(error, Some(agent), json),
     }
+}
+
+/// `synapse stack AGENT[/REPLICA]`.
+pub(crate) async fn stack(arguments: &StackArguments) -> Result<u8, Failure> {
+    let client = connect(&arguments.place).await?;
+    let (target, json) = (&arguments.target, arguments.output.json);
+    let list = match client.stacks(target).await {
+        Ok(list) => list,
+        Err(error) => return fail(error, Some(&target.agent), json),
+    };
+    let text = match json {
+        true => serde_json::to_string(&list)
+            .map_err(|error| Failure::new(format!("cannot print the stacks: {error}")))?,
+        false => render::stacks(&list, Surroundings::detect().palette),
+    };
+    print_line(&text)?;
+    Ok(0)
 }

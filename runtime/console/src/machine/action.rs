@@ -1,7 +1,7 @@
 //! What goes out of the machine: what the shell does, in order.
 
 use serde_json::Value;
-use synapse_api::{ActionKind, NodeEvent, Status, WhichExit};
+use synapse_api::{ActionKind, NodeEvent, StackTarget, Status, WhichExit};
 
 use super::{Task, View};
 use crate::end::ConsoleEnd;
@@ -85,6 +85,7 @@ pub(crate) enum Question {
         which: WhichExit,
         frames: bool,
     },
+    Stack(StackTarget),
     History(String),
     Logs {
         agent: String,

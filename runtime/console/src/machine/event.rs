@@ -2,7 +2,7 @@
 
 use synapse_api::{
     ActionOutcome, AgentDetail, ClientError, Dossier, Fault, LogLine, NodeEvent, RunEvent,
-    SessionView, Status,
+    SessionView, StackList, Status,
 };
 
 use super::Task;
@@ -55,6 +55,7 @@ pub(crate) enum Answer {
     Agent(AgentDetail),
     Inspect { detail: AgentDetail, frames: bool },
     Exit { dossier: Dossier, frames: bool },
+    Stack(StackList),
     History(SessionView),
     Logs(Vec<LogLine>),
     Events(Vec<NodeEvent>),

@@ -67,6 +67,7 @@ impl Machine {
                 },
                 actions,
             ),
+            Command::Stack(target) => self.ask(Question::Stack(target), actions),
             Command::Logs {
                 agent,
                 follow,
@@ -189,6 +190,7 @@ impl Machine {
                 let dossier = Box::new(dossier);
                 actions.push(Action::Show(View::Exit { dossier, frames }));
             }
+            Answer::Stack(list) => actions.push(Action::Show(View::Stack(list))),
             Answer::History(session) => actions.push(Action::Show(View::History(session))),
             Answer::Logs(lines) => {
                 show_all(lines.into_iter().map(View::Log), "No lines.", actions);

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 use synapse_api::{
-    ActionOutcome, AgentDetail, Dossier, Fault, LogLine, NodeEvent, RunResult, SessionView, Status,
-    ToolEvent,
+    ActionOutcome, AgentDetail, Dossier, Fault, LogLine, NodeEvent, RunResult, SessionView,
+    StackList, Status, ToolEvent,
 };
 
 use crate::verb::Verb;
@@ -34,6 +34,8 @@ pub(crate) enum View {
         /// Whether with all its frames.
         frames: bool,
     },
+    /// `/stack`
+    Stack(StackList),
     /// `/history`
     History(SessionView),
     /// A line of `/logs`

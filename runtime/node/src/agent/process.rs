@@ -306,8 +306,7 @@ impl State {
         });
         match connected {
             Ok(process) => {
-                self.agent
-                    .spawned(self.replica, process.pid(), process.group(), process.port());
+                self.agent.spawned(self.replica, &process);
                 let limits = self.agent.spec.limits;
                 if limits.are_watched() {
                     let who = (myself.clone(), self.incarnation);

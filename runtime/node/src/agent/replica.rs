@@ -7,6 +7,7 @@ use synapse_core::supervisor::WhyDown;
 use synapse_process::{ProcessGroup, Usage};
 use tokio::time::Instant;
 
+use crate::agent::stacks::StackSource;
 use crate::link::LinkPort;
 use crate::view::{AgentState, ReplicaView, UsageView};
 
@@ -28,6 +29,7 @@ pub(super) struct Replica {
     /// The guard stays with the actor: only its drop ends the group.
     pub(super) group: Weak<ProcessGroup>,
     pub(super) port: Weak<LinkPort>,
+    pub(super) source: Weak<StackSource>,
     /// Processor time at an earlier moment, from which its share is counted.
     pub(super) worked: Option<(Instant, Duration)>,
 }
@@ -46,6 +48,7 @@ impl Default for Replica {
             why_down: None,
             group: Weak::new(),
             port: Weak::new(),
+            source: Weak::new(),
             worked: None,
         }
     }

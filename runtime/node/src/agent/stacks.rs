@@ -10,8 +10,12 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::sync::Weak;
 
+use synapse_core::fault::{Fault, FaultCode, report_chain};
 use synapse_process::{ProcessGroup, Signal, SignalError, catches, is_handling};
-use tokio::time::{Duration, Instant, sleep};
+use tokio::task::JoinSet;
+use tokio::time::{Duration, Instant, sleep, timeout};
+
+use crate::agent::Agent;
 
 /// The signal that asks for the stacks, counted from the last real-time one: no library is known to
 /// use it. `stacks.py` has the same.
@@ -25,6 +29,19 @@ const STACKS_BYTES_MAX: u64 = 32 * 1024;
 const WRITTEN_WITHIN: Duration = Duration::from_secs(2);
 /// How often the process is looked at meanwhile.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
+
+/// Where the Python threads of one process stand, or why that is not known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StackView {
+    /// Which replica's.
+    pub replica: usize,
+    /// Its present or last incarnation.
+    pub incarnation: Option<u64>,
+    /// Its process.
+    pub pid: Option<u32>,
+    /// The stacks, as Python's faulthandler writes them; or why there are none.
+    pub stacks: Result<String, String>,
+}
 
 /// The way to a process's stacks. It does not keep the process alive.
 #[derive(Debug)]
@@ -40,7 +57,7 @@ pub(crate) struct StackSource {
 pub(crate) enum NoStacks {
     #[error("this system has no such signals: stacks are told on Linux only")]
     Unsupported,
-    #[error("the process has ended")]
+    #[error("it has no process now")]
     Gone,
     #[error("the process is stopped, and writes nothing until it is continued (kill -CONT {0})")]
     Stopped(u32),
@@ -74,7 +91,8 @@ impl StackSource {
     /// Asks the process for its stacks, as faulthandler writes them. Bounded.
     pub(crate) async fn dump(&self) -> Result<String, NoStacks> {
         let signal = Signal::real_time(BELOW_LAST_SIGNAL).ok_or(NoStacks::Unsupported)?;
-        let _turn = self.turn.lock().await;
+        let turn = timeout(WRITTEN_WITHIN, self.turn.lock()).await;
+        let _turn = turn.map_err(|_elapsed| NoStacks::NoAnswer)?;
         if self.is_stopped() {
             return Err(NoStacks::Stopped(self.pid));
         }
@@ -126,6 +144,78 @@ impl StackSource {
             sleep(LOOK_EVERY).await;
         }
     }
+}
+
+impl NoStacks {
+    const fn code(&self) -> FaultCode {
+        match self {
+            Self::NoAnswer => FaultCode::DeadlineExceeded,
+            Self::Gone
+            | Self::Unsupported
+            | Self::Stopped(_)
+            | Self::TooEarly
+            | Self::File(_)
+            | Self::Signal(_) => FaultCode::AgentError,
+        }
+    }
+}
+
+impl Agent {
+    /// Asks its processes, or one of them, where their threads stand. A fault where none says so.
+    pub(crate) async fn stacks(&self, replica: Option<usize>) -> Result<Vec<StackView>, Fault> {
+        let count = self.replica_count();
+        let asked = match replica {
+            None => 0..count,
+            Some(replica) if replica < count => replica..replica + 1,
+            Some(replica) => return Err(self.no_replica(replica)),
+        };
+        let mut tasks = JoinSet::new();
+        for replica in asked {
+            let (incarnation, pid, source) = self.source(replica);
+            tasks.spawn(async move {
+                let stacks = match source {
+                    Some(source) => source.dump().await,
+                    None => Err(NoStacks::Gone),
+                };
+                (replica, incarnation, pid, stacks)
+            });
+        }
+        let mut answers = tasks.join_all().await;
+        answers.sort_by_key(|(replica, ..)| *replica);
+        if let Some(why) = none_of(&answers) {
+            let message = format!("no stacks of {}: {}", self.name, report_chain(why));
+            return Err(Fault::new(why.code(), message));
+        }
+        let view = |(replica, incarnation, pid, stacks): Answer| StackView {
+            replica,
+            incarnation,
+            pid,
+            stacks: stacks.map_err(|why| report_chain(&why)),
+        };
+        Ok(answers.into_iter().map(view).collect())
+    }
+
+    fn no_replica(&self, replica: usize) -> Fault {
+        let name = &self.name;
+        let message = match self.replica_count() {
+            1 => format!("{name} has no replica {replica}: there is one, {name}/0"),
+            count => format!(
+                "{name} has no replica {replica}: there are {name}/0 to {name}/{}",
+                count - 1
+            ),
+        };
+        Fault::new(FaultCode::InvalidInput, message)
+    }
+}
+
+/// A replica, its incarnation and process, and what it said.
+type Answer = (usize, Option<u64>, Option<u32>, Result<String, NoStacks>);
+
+/// Why the first one says nothing, where none says anything.
+fn none_of(answers: &[Answer]) -> Option<&NoStacks> {
+    let mut whys = answers.iter().map(|(.., stacks)| stacks.as_ref().err());
+    let first = whys.next()??;
+    whys.all(|why| why.is_some()).then_some(first)
 }
 
 /// The worker's file, by its name among the descriptors of the process.
