@@ -12,6 +12,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
+import select
 import signal
 import socket
 import sys
@@ -33,6 +34,9 @@ CUT: Final = b"c"
 """From the runtime, on the cord: the child is known, the one in the middle may end."""
 AHEAD: Final = b"a"
 """The same of one that is forked ahead: it is told later what to be, and nobody waits for it."""
+CALM_S: Final = 0.05
+"""Seconds after which one that was told nothing begins to rehearse; agents that start one after the
+other do so every ten milliseconds or so."""
 TITLE: Final = b"synapse newborn"
 """What lists of processes show of one that has yet to be told what it is to be."""
 COME_TIMEOUT_S: Final = 10
@@ -126,7 +130,7 @@ def become(newborn: Newborn, guise: Guise, rehearse: Callable[[], None]) -> Pipe
     """In the child: wait to be the runtime's, then be what it says. The pipes of the worker."""
     guise.entitle(TITLE)
     _come(newborn)
-    if _read_cut(newborn.cord) == AHEAD:
+    if _read_cut(newborn.cord) == AHEAD and _has_time(newborn.cord):
         rehearse()
         gc.collect()
     folder, title, *variables = _read_fields(newborn.cord)
@@ -167,6 +171,11 @@ def _read_cut(cord: int) -> bytes:
     if cut not in (CUT, AHEAD):
         os._exit(1)
     return cut
+
+
+def _has_time(cord: int) -> bool:
+    """Whether nobody wants it at once: where many start, a rehearsal would only take their time."""
+    return not select.select([cord], [], [], CALM_S)[0]
 
 
 def _read_fields(cord: int) -> list[bytes]:

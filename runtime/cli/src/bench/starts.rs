@@ -9,7 +9,7 @@ use synapse_core::name::Name;
 use synapse_core::spec::{AgentSpec, Spawn, TreeSpec};
 use synapse_node::{CallRequest, Launcher, NodeHandle, Spawner};
 use synapse_process::{proportional_bytes, resident_bytes};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::{READY_TIMEOUT, begin, end, note, of, tree};
 use crate::arguments::BenchArguments;
@@ -38,6 +38,10 @@ const REFERENCE_ROUNDS: Rounds = Rounds {
     all: 0,
     restarts: 5,
 };
+
+/// How long an agent lives before it is killed. Where one death follows the other at once, the next
+/// child is not warm yet: the README of the benches has that figure, too.
+const LIFE: Duration = Duration::from_millis(200);
 
 /// What was measured of one way to start.
 #[derive(Debug, Default)]
@@ -139,6 +143,7 @@ impl Subject {
         }
         for round in 0..rounds.restarts {
             note(&format!("death {} of {}", round + 1, rounds.restarts));
+            sleep(LIFE).await;
             for name in one {
                 kill(node, one)?;
                 starts.answers.push(call(node, name).await?);

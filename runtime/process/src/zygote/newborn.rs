@@ -16,8 +16,8 @@ use crate::child::{Child, Life, ProcessGroup};
 use crate::pipe::enlarge;
 use crate::spawner::Spawner;
 
-/// How long a newborn may take to hear what it is to be. One that was told nothing at first uses the
-/// time for a rehearsal, which takes some ten milliseconds.
+/// How long a newborn may take to hear what it is to be. One that was told nothing for a while uses
+/// the time for a rehearsal, which takes some ten milliseconds.
 const HEARING_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Dropping it kills it.
