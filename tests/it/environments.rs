@@ -2,10 +2,12 @@
 
 use std::path::Path;
 use std::sync::Once;
+use std::time::Duration;
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::harness::{Running, World, children_of, command_of};
+use crate::harness::{Running, World, children_of, command_of, holds, send, wait_for, wait_within};
 
 /// Where the package of these tests is, in two versions. The same from run to run, so that the
 /// environments with it are built once.
@@ -146,4 +148,162 @@ fn what_is_preloaded_is_the_environments_own() {
     assert_eq!(world.call("new", "x"), "2.0");
     let log = std::fs::read_to_string(world.path(".synapse/synapse.log")).unwrap_or_default();
     assert!(!log.contains("not preloaded"), "{log}");
+}
+
+/// Two agents of the same requirements.
+const PAIR: &str = r#"
+[supervisor.root]
+intensity = 20
+children = ["one", "other"]
+[agent.one]
+entry = "flavoured:flavour"
+requirements = "old.txt"
+[agent.other]
+entry = "flavoured:flavour"
+requirements = "old.txt"
+"#;
+
+#[test]
+fn an_agent_is_restarted_in_the_environment_of_its_changed_requirements_and_others_are_not() {
+    let mut world = flavoured(PAIR);
+    world.start();
+    let other = world.pid("other");
+    world.write("old.txt", &requirement("2.0"));
+    // A crash is no wish of anybody's.
+    send(world.pid("one"), Signal::KILL);
+    world.wait_for_incarnation("one", 2);
+    assert_eq!(world.call("one", "x"), "1.0");
+    let before = zygotes(&world);
+
+    world.run(&["restart", "one"]).exits(0);
+    assert_eq!(world.call("one", "x"), "2.0");
+    assert_eq!(world.call("other", "x"), "1.0");
+    assert_eq!(world.pid("other"), other);
+    // The old one is there as long as somebody is forked from it.
+    let between = zygotes(&world);
+    assert!(
+        before.iter().all(|old| between.contains(old)),
+        "{between:?}"
+    );
+    send(other, Signal::KILL);
+    world.wait_for_incarnation("other", 2);
+    assert_eq!(world.call("other", "x"), "1.0");
+
+    world.run(&["restart", "other"]).exits(0);
+    assert_eq!(world.call("other", "x"), "2.0");
+    wait_for("the old zygote to end", || {
+        let after = zygotes(&world);
+        let is_gone = before.iter().all(|old| !after.contains(old));
+        let expected = usize::from(are_forked());
+        holds(is_gone && after.len() == expected, format!("{after:?}"))
+    });
+}
+
+#[test]
+fn an_agent_whose_new_environment_fails_goes_on_in_the_old_one_and_why_is_told() {
+    let mut world = flavoured(PAIR);
+    world.start();
+    let pid = world.pid("one");
+    world.write("old.txt", "-r nowhere.txt\n");
+    let outcome = world.run(&["restart", "one"]).exits(1);
+    let told = "one was not restarted and keeps its environment: old.txt: read the requirements";
+    let said = format!("{}{}", outcome.stdout, outcome.stderr);
+    assert!(said.contains(told), "{said}");
+    assert_eq!(world.pid("one"), pid);
+    assert_eq!(world.call("one", "x"), "1.0");
+    let log = world.log("one");
+    let of_it = |line: &String| line.starts_with("new environment: failed: old.txt: ");
+    assert!(log.iter().any(of_it), "{log:?}");
+    // Put right, it is as before.
+    world.write("old.txt", &requirement("1.0"));
+    world.run(&["restart", "one"]).exits(0);
+    assert_eq!(world.call("one", "x"), "1.0");
+}
+
+/// The real uv, wherever it is: of the machine, or of the tools that tests bring.
+fn uv() -> String {
+    let tools = concat!(env!("CARGO_MANIFEST_DIR"), "/target/python/bin");
+    let path = std::env::var("PATH").unwrap();
+    let mut folders = [tools].into_iter().chain(path.split(':'));
+    let found = folders.find(|folder| Path::new(folder).join("uv").is_file());
+    format!("{}/uv", found.expect("scripts/python-tools was run"))
+}
+
+#[test]
+fn an_agent_goes_on_while_its_environment_is_built_and_a_stop_meanwhile_counts() {
+    let world = flavoured(PAIR);
+    let path = std::env::var("PATH").unwrap();
+    let path = format!("{}:{path}", world.path("bin").display());
+    // An environment that is built has a cache of its own: others would find it there.
+    let world = world.with_variable("SYNAPSE_CACHE_DIR", "cache");
+    let mut world = world.with_variable("PATH", &path);
+    let go = world.path("go");
+    let script = format!(
+        "#!/bin/sh\nwhile [ ! -e {0} ]; do sleep 0.02; done\nexec {1} \"$@\"\n",
+        go.display(),
+        uv()
+    );
+    world.write("go", "");
+    world.write("bin/uv", &script);
+    let mut mode = std::fs::metadata(world.path("bin/uv"))
+        .unwrap()
+        .permissions();
+    std::os::unix::fs::PermissionsExt::set_mode(&mut mode, 0o755);
+    std::fs::set_permissions(world.path("bin/uv"), mode).unwrap();
+    let sync = world.spawn(&["sync"]);
+    sync.outcome_within(Duration::from_secs(300)).exits(0);
+    world.start();
+    let pid = world.pid("one");
+
+    std::fs::remove_file(&go).unwrap();
+    world.write("old.txt", &requirement("2.0"));
+    let mut restart = world.spawn(&["restart", "one"]);
+    let building = |world: &World, count: usize| {
+        wait_for("the building to begin", || {
+            let mut events = world.events();
+            events.retain(|event| event["kind"] == "agent_environment");
+            let of_uv = |event: &&Value| {
+                let message = event["message"].as_str().unwrap();
+                message.starts_with("one new environment: creating an environment for Python")
+            };
+            let begun = events.iter().filter(of_uv).count();
+            holds(begun == count, format!("{events:?}"))
+        });
+    };
+    building(&world, 1);
+    assert_eq!(world.call("one", "x"), "1.0");
+    assert_eq!(world.pid("one"), pid);
+    assert!(!restart.has_ended());
+    world.write("go", "");
+    restart.outcome_within(Duration::from_secs(120)).exits(0);
+    assert_eq!(world.call("one", "x"), "2.0");
+    assert_eq!(world.call("other", "x"), "1.0");
+
+    // Somebody stops it meanwhile: it stays stopped.
+    std::fs::remove_file(&go).unwrap();
+    world.write("old.txt", &format!("{}# again\n", requirement("2.0")));
+    let restart = world.spawn(&["restart", "one"]);
+    building(&world, 2);
+    world.run(&["stop", "one"]).exits(0);
+    world.write("go", "");
+    let outcome = restart.outcome_within(Duration::from_secs(120)).exits(1);
+    let said = format!("{}{}", outcome.stdout, outcome.stderr);
+    assert!(
+        said.contains("one was stopped before it was restarted"),
+        "{said}"
+    );
+    assert_eq!(world.agent("one")["state"], "stopped");
+
+    // The end of the node does not wait for a building.
+    std::fs::remove_file(&go).unwrap();
+    world.write("old.txt", &format!("{}# and again\n", requirement("2.0")));
+    let restart = world.spawn(&["restart", "one"]);
+    building(&world, 3);
+    let mut node = world.take_node();
+    node.signal(Signal::TERM);
+    wait_within("the node's end", Duration::from_secs(20), || {
+        holds(node.has_ended(), "it runs")
+    });
+    let said = restart.outcome();
+    assert!(!said.status.success(), "{}", said.stdout);
 }

@@ -2,10 +2,12 @@
 //! the ordered stop of all of them.
 
 pub(crate) mod launcher;
+mod renewal;
 mod stdin;
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use synapse_api::{Client, ConnectError, ExitCode};
@@ -23,6 +25,7 @@ use crate::arguments::UpArguments;
 use crate::environment::{self, Environments};
 use crate::failure::{Failure, report_chain};
 use crate::logging;
+use renewal::Renewal;
 use stdin::Stdin;
 
 /// The schema of supervision.toml in the data directory, for editors.
@@ -86,13 +89,11 @@ async fn up(arguments: UpArguments, guard: Option<u32>) -> Result<u8, Failure> {
         signal = signals.next() => return Ok(128 + signal),
     };
     screen.print(&environment::lines(&environments));
+    let launcher = launcher::launcher(&configuration, &environments);
     let settings = NodeSettings {
         guard,
-        ..node_settings(
-            &configuration,
-            launcher::launcher(&configuration, &environments),
-            spawner,
-        )
+        environments: Some(Arc::new(Renewal::new(&configuration, environments))),
+        ..node_settings(&configuration, launcher, spawner)
     };
     let node = NodeHandle::begin(settings).map_err(|error| Failure::new(report_chain(&error)))?;
     let gateway = synapse_gateway::serve(node.clone(), lock)

@@ -64,6 +64,8 @@ pub(crate) struct Agent {
     /// good, so that state and mailbox change in one order.
     order: Mutex<()>,
     incarnations: AtomicU64,
+    /// How often it was held.
+    holds: AtomicU64,
     replicas: Vec<Mutex<Replica>>,
     record: Mutex<Record>,
 }
@@ -90,6 +92,7 @@ impl Agent {
             secrets: Secrets::default(),
             order: Mutex::default(),
             incarnations: AtomicU64::new(0),
+            holds: AtomicU64::new(0),
             replicas: std::iter::repeat_with(Mutex::default)
                 .take(spec.replicas.max(1))
                 .collect(),
@@ -183,7 +186,14 @@ impl Agent {
 
     /// As [`Agent::close`], and no incarnation undoes it until [`Agent::release`].
     pub(crate) fn hold(&self, fault: &Fault) {
+        self.holds.fetch_add(1, Ordering::Relaxed);
         self.end_all(self.mailbox.hold(fault.clone()), fault);
+    }
+
+    /// How often it was held: whether it was since an earlier look. Exact within
+    /// [`Agent::in_order`].
+    pub(crate) fn holds(&self) -> u64 {
+        self.holds.load(Ordering::Relaxed)
     }
 
     /// One wish after the other.

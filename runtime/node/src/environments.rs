@@ -2,6 +2,8 @@
 //! environment is built.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -10,11 +12,43 @@ use synapse_process::Spawner;
 use crate::agent::launch::{Launcher, PythonEnvironment};
 use crate::spawning::Spawning;
 
+/// Where the environments of agents come from while the node runs.
+pub trait EnvironmentSource: fmt::Debug + Send + Sync {
+    /// What this agent is to run in now: built first where it has to be, which may take minutes.
+    /// Each stage is told before it begins. Dropped in the middle, it leaves no process.
+    fn prepare<'a>(
+        &'a self,
+        agent: &'a str,
+        tell: &'a (dyn Fn(&str) + Send + Sync),
+    ) -> Preparing<'a>;
+}
+
+/// An environment on its way.
+pub type Preparing<'a> =
+    Pin<Box<dyn Future<Output = Result<PythonEnvironment, NotPrepared>> + Send + 'a>>;
+
+/// Why there is no environment, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotPrepared {
+    /// In one line.
+    pub message: String,
+    /// What a tool said, line by line.
+    pub details: Vec<String>,
+}
+
+impl NotPrepared {
+    pub(crate) const fn new(message: String) -> Self {
+        let details = Vec::new();
+        Self { message, details }
+    }
+}
+
 /// The environments that are in use.
 #[derive(Debug)]
 pub(crate) struct Environments {
     spawner: Spawner,
     launcher: Arc<Launcher>,
+    source: Option<Arc<dyn EnvironmentSource>>,
     assigned: Mutex<Assigned>,
 }
 
@@ -28,10 +62,15 @@ struct Assigned {
 }
 
 impl Environments {
-    pub(crate) fn new(spawner: Spawner, launcher: Arc<Launcher>) -> Self {
+    pub(crate) fn new(
+        spawner: Spawner,
+        launcher: Arc<Launcher>,
+        source: Option<Arc<dyn EnvironmentSource>>,
+    ) -> Self {
         Self {
             spawner,
             launcher,
+            source,
             assigned: Mutex::default(),
         }
     }
@@ -43,6 +82,30 @@ impl Environments {
             return Arc::clone(spawning);
         }
         self.assign(&mut assigned, agent, self.launcher.python_of(agent))
+    }
+
+    /// What this agent is to run in from now on, where that is not what it runs in.
+    pub(crate) async fn renewed(
+        &self,
+        agent: &Arc<str>,
+        tell: &(dyn Fn(&str) + Send + Sync),
+    ) -> Result<Option<PythonEnvironment>, NotPrepared> {
+        let Some(source) = &self.source else {
+            return Ok(None);
+        };
+        let python = source.prepare(agent, tell).await?;
+        Ok(Some(python).filter(|python| self.of(agent).python() != python))
+    }
+
+    /// The agent's next process is made in this one. The last agent to leave an environment ends
+    /// its zygotes.
+    pub(crate) fn switch(&self, agent: &Arc<str>, python: &PythonEnvironment) {
+        let mut assigned = self.assigned.lock();
+        let left = assigned.of_agents.remove(agent);
+        self.assign(&mut assigned, agent, python);
+        drop(assigned);
+        // Not before the lock is free: it may end processes.
+        drop(left);
     }
 
     fn assign(

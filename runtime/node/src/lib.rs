@@ -13,6 +13,7 @@ mod family;
 mod node;
 mod operator;
 mod registry;
+mod renewal;
 mod standing;
 mod status;
 
@@ -38,6 +39,7 @@ mod session;
 
 pub use agent::launch::{Launcher, PythonEnvironment, ZygoteSettings};
 pub use agent::stacks::StackView;
+pub use environments::{EnvironmentSource, NotPrepared, Preparing};
 pub use handle::{CallRequest, NodeHandle, Run, RunEvent, RunId, RunOutcome};
 pub use node::{NodeEnd, NodeError, NodeSettings, SESSION_BYTES_MAX, SESSIONS_MAX};
 pub use session::{Segment, SessionStore};

@@ -17,7 +17,7 @@ use crate::agent::Agent;
 use crate::agent::launch::Launcher;
 use crate::call::{Call, CallInput};
 use crate::clock::Clock;
-use crate::environments::Environments;
+use crate::environments::{EnvironmentSource, Environments};
 use crate::events::{EventHub, Happening};
 use crate::family::{Family, Watcher};
 use crate::handle::{CallRequest, NodeHandle, Run, RunId};
@@ -51,6 +51,8 @@ pub struct NodeSettings {
     pub tree: TreeSpec,
     /// How agents' processes are started.
     pub launcher: Launcher,
+    /// What an agent is to run in when it is restarted by hand; without it, always the same.
+    pub environments: Option<Arc<dyn EnvironmentSource>>,
     /// Where conversations live.
     pub sessions: Arc<dyn SessionStore>,
     /// For the jitter of backoffs.
@@ -70,6 +72,7 @@ impl NodeSettings {
             name: name.into(),
             tree,
             launcher,
+            environments: None,
             sessions: Arc::new(MemoryStore::new(SESSIONS_MAX, SESSION_BYTES_MAX)),
             seed: 0,
             spawner: None,
@@ -167,7 +170,7 @@ impl NodeHandle {
             sessions: Sessions::new(settings.sessions),
             events: EventHub::new(),
             limits: Arc::new(LimitWatch::new(spawner.clone())),
-            environments: Environments::new(spawner, Arc::clone(&launcher)),
+            environments: Environments::new(spawner, Arc::clone(&launcher), settings.environments),
             launcher,
             guard: settings.guard,
             runs: AtomicU64::new(0),
@@ -353,6 +356,16 @@ impl Node {
         }
         if let Some((_, root)) = self.tree.get() {
             root.stop();
+        }
+    }
+
+    /// Waits until it is stopping, or has ended by itself.
+    pub(crate) async fn goes_down(&self) {
+        let mut stopping = self.stopping.subscribe();
+        tokio::select! {
+            // The node holds the sender, so that this is told.
+            _ = stopping.wait_for(|stopping| *stopping) => {}
+            _ = self.ended() => {}
         }
     }
 

@@ -76,32 +76,9 @@ impl Node {
         agent: &Arc<Agent>,
         ran: bool,
     ) -> ActionOutcome {
-        let fallen = self.fallen_above(wish, agent);
-        let raising = fallen.as_ref().map(|(_, name)| self.raise_limit(name));
-        let limit = limit_of(wish, agent).saturating_add(raising.unwrap_or_default());
-        let runs_already = wish == Wish::Start && ran;
-        let asked = timeout(limit, async {
-            let Some((parent, name)) = &fallen else {
-                return self.ask_all(wish, agent).await;
-            };
-            self.raise(parent, name).await?;
-            // It has just been started: a restart has nothing left to end.
-            self.ask_all(Wish::Start, agent).await
-        })
-        .await;
-        let (ok, message) = match asked {
-            Ok(Ok(())) if runs_already => (true, told(agent, "runs already")),
-            Ok(Ok(())) => (true, done(wish, agent)),
-            Ok(Err(why)) => (false, why),
-            Err(_) => (
-                false,
-                format!(
-                    "{} is not {} after {}",
-                    agent.name,
-                    wish.done(),
-                    people(limit)
-                ),
-            ),
+        let (ok, message) = match self.attempt(wish, agent, ran).await {
+            Ok(message) => (true, message),
+            Err(why) => (false, why),
         };
         let happening = Happening::new(EventKind::Operator, format!("operator: {message}"));
         let (incarnation, pid) = agent.present(0);
@@ -113,6 +90,41 @@ impl Node {
             message,
             pid,
             incarnation,
+        }
+    }
+
+    /// What was done, or why it was not.
+    async fn attempt(
+        self: &Arc<Self>,
+        wish: Wish,
+        agent: &Arc<Agent>,
+        ran: bool,
+    ) -> Result<String, String> {
+        let runs_already = wish == Wish::Start && ran;
+        if wish != Wish::Stop && !runs_already {
+            self.renew_environment(agent, wish.done()).await?;
+        }
+        let fallen = self.fallen_above(wish, agent);
+        let raising = fallen.as_ref().map(|(_, name)| self.raise_limit(name));
+        let limit = limit_of(wish, agent).saturating_add(raising.unwrap_or_default());
+        let asked = timeout(limit, async {
+            let Some((parent, name)) = &fallen else {
+                return self.ask_all(wish, agent).await;
+            };
+            self.raise(parent, name).await?;
+            // It has just been started: a restart has nothing left to end.
+            self.ask_all(Wish::Start, agent).await
+        });
+        match asked.await {
+            Ok(Ok(())) if runs_already => Ok(told(agent, "runs already")),
+            Ok(Ok(())) => Ok(done(wish, agent)),
+            Ok(Err(why)) => Err(why),
+            Err(_) => Err(format!(
+                "{} is not {} after {}",
+                agent.name,
+                wish.done(),
+                people(limit)
+            )),
         }
     }
 

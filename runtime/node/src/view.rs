@@ -263,6 +263,8 @@ pub enum EventKind {
     AgentReady,
     /// An idle agent has given its process back.
     AgentHibernated,
+    /// Something about the environment that is made for an agent's next process.
+    AgentEnvironment,
     /// An agent's process hangs, and people should know.
     AgentUnresponsive,
     /// It responds again.
@@ -291,6 +293,7 @@ impl EventKind {
             Self::AgentStarting => "agent_starting",
             Self::AgentReady => "agent_ready",
             Self::AgentHibernated => "agent_hibernated",
+            Self::AgentEnvironment => "agent_environment",
             Self::AgentUnresponsive => "agent_unresponsive",
             Self::AgentRecovered => "agent_recovered",
             Self::AgentExited => "agent_exited",

@@ -26,8 +26,10 @@ pub(crate) struct Environments {
 }
 
 /// A ready environment.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Ready {
+    /// How it is found and built.
+    pub(crate) environment: Environment,
     pub(crate) whose: Whose,
     pub(crate) prepared: Prepared,
 }
@@ -170,6 +172,7 @@ impl Wanted {
         let tell = |stage: Stage| progress.show(&format!("{head}{stage}"));
         match self.environment.prepare(&tell).await {
             Ok(prepared) => Ok(Ready {
+                environment: self.environment,
                 whose: self.whose,
                 prepared,
             }),

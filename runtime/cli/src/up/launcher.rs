@@ -22,7 +22,8 @@ pub(crate) fn launcher(configuration: &Configuration, environments: &Environment
     }
 }
 
-fn python(prepared: &Prepared, preload: &[String]) -> PythonEnvironment {
+/// One of them, with what is imported ahead.
+pub(super) fn python(prepared: &Prepared, preload: &[String]) -> PythonEnvironment {
     let (program, args) = prepared.worker_command();
     PythonEnvironment {
         program,
