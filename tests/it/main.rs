@@ -43,6 +43,8 @@ mod programs;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
+mod standby;
+#[cfg(test)]
 mod states;
 #[cfg(test)]
 mod status;

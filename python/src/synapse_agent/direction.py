@@ -189,7 +189,7 @@ FROM_RUNTIME: Final = Direction(
 
 FROM_AGENT: Final = Direction(
     {
-        65: _shape(Hello, "hello", _LIST, _STR, _STR, _INT, of_a_run=False),
+        65: _shape(Hello, "hello", _LIST, _STR, _STR, _INT, _MAP | _NIL, of_a_run=False),
         66: _shape(Ready, "ready", _MAP, of_a_run=False),
         67: _shape(Started, "started"),
         68: _shape(ToolCall, "tool_call", _INT, _STR, _MAP),

@@ -177,6 +177,7 @@ class Hello(NamedTuple):
     sdk: str
     python: str
     pid: int
+    sources: dict[str, int] | None = None
 
 
 class Ready(NamedTuple):

@@ -6,8 +6,10 @@ module refuses to know how runs are executed, and where the process came from.
 
 from __future__ import annotations
 
+import os
 import signal
 import time
+from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final, NoReturn
 
@@ -31,17 +33,23 @@ EXIT_TERMINATED: Final = 128 + signal.SIGTERM
 """What a shell reports of a process that SIGTERM ended; here after `finally` and atexit ran."""
 
 
-def serve(pipes: Pipes) -> int:
-    """Serve one incarnation; the exit code."""
+def serve(pipes: Pipes, retitle: Callable[[str], None] | None = None) -> int:
+    """Serve one incarnation; the exit code. `retitle` changes what lists of processes show."""
     started = time.monotonic()
     _set_signals()
     listen()
     inlet, outlet = Inlet(pipes.read), Outlet(pipes.write)
-    outlet.send(hello())
+    sources = _ahead()
+    outlet.send(hello(sources))
     session: Session[Any] = Session(_no_calls_yet)
     gate = Gate(inlet, outlet, session.cancel)
     welcome = _await_welcome(session, inlet, gate)
     _name_process(welcome.agent)
+    if sources is not None:
+        started = time.monotonic()
+        os.environ["SYNAPSE_INCARNATION"] = str(welcome.incarnation)
+        if retitle is not None:
+            retitle(f"synapse agent {welcome.agent}")
     logs = LogSender(outlet, welcome.limits.get("log_lines_per_s", LOG_LINES_PER_S))
     gate.start()
     gate.leave()  # importing is user code: pings and the end of file are the sentinel's
@@ -51,6 +59,16 @@ def serve(pipes: Pipes) -> int:
         outlet.send(fault_frame(0, _start_fault(failure.error, welcome)))
         return EXIT_START_FAILED
     return 0
+
+
+def _ahead() -> dict[str, int] | None:
+    """What a spare has imported; its module costs the start of no other process anything."""
+    if "SYNAPSE_STANDBY" not in os.environ:
+        return None
+    _name_process(f"spare {os.environ.get('SYNAPSE_AGENT', '')}")
+    from .spare import imported_ahead
+
+    return imported_ahead()
 
 
 def _loaded(welcome: Welcome) -> Program:

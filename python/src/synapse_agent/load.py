@@ -10,7 +10,7 @@ import importlib
 import inspect
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -18,21 +18,41 @@ from .function import function_program
 from .program import Configuration, Fault, Program
 from .user_source import import_fresh
 
-__all__ = ["load", "resolve"]
+__all__ = ["import_ahead", "load", "resolve"]
 
 
 def load(configuration: Configuration) -> Program:
     """Import and build what the configuration names; exceptions of the user's code pass."""
-    folders = [os.path.abspath(folder) for folder in configuration.path]
-    # At the end: an agent's folder must not hide the standard library's modules.
-    sys.path.extend(folder for folder in folders if folder not in sys.path)
-    import_fresh(folders)
+    _import_from(configuration.path)
     if configuration.entry is None:
         from .adapter import declared
 
         return declared(configuration)
     with _loading(configuration):
         return _program_of(resolve(configuration.entry), configuration)
+
+
+def import_ahead(configuration: Configuration) -> list[str]:
+    """Only import what is to be loaded later; the folders that it may come from."""
+    folders = _import_from(configuration.path)
+    with _loading(configuration):
+        for entry in (configuration.entry, configuration.deps):
+            if entry is not None:
+                _module(entry.partition(":")[0])
+    if configuration.entry is None:
+        from .adapter import import_ahead as import_adapter
+
+        import_adapter()
+    return folders
+
+
+def _import_from(path: Iterable[str]) -> list[str]:
+    """Import from these folders, too; what they are called in full."""
+    folders = [os.path.abspath(folder) for folder in path]
+    # At the end: an agent's folder must not hide the standard library's modules.
+    sys.path.extend(folder for folder in folders if folder not in sys.path)
+    import_fresh(folders)
+    return folders
 
 
 def _loading(configuration: Configuration) -> AbstractContextManager[object]:

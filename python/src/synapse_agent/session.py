@@ -43,12 +43,18 @@ _STATE_PHRASES: dict[State, str] = {
 }
 
 
-def hello() -> Hello:
-    """The first frame of an agent."""
+def hello(sources: dict[str, int] | None = None) -> Hello:
+    """The first frame of an agent; a spare says what it has imported."""
     version = sys.version_info
     python = f"{version.major}.{version.minor}.{version.micro}"
     return Hello(
-        65, 0, list(PROTOCOL_VERSIONS), f"synapse-agent {__version__}", python, os.getpid()
+        65,
+        0,
+        list(PROTOCOL_VERSIONS),
+        f"synapse-agent {__version__}",
+        python,
+        os.getpid(),
+        sources,
     )
 
 

@@ -23,7 +23,7 @@ from importlib.machinery import (
 )
 from typing import Any, Final
 
-__all__ = ["import_fresh"]
+__all__ = ["import_fresh", "is_users"]
 
 SETTLED_S: Final = 2.0
 """From then on another edit has another second, and some file systems count in two."""
@@ -31,10 +31,13 @@ SETTLED_S: Final = 2.0
 _PACKAGES: Final = frozenset({"site-packages", "dist-packages"})
 """What is installed, also into an environment below the user's folder, is not edited."""
 
+_fresh: Final[set[str]] = set()
+
 
 def import_fresh(folders: Iterable[str]) -> None:
-    """Import so what lies in these folders from now on."""
-    roots = [os.path.join(folder, "") for folder in folders]
+    """Import so what lies in these folders from now on. A second time has no effect."""
+    roots = [root for folder in folders if (root := os.path.join(folder, "")) not in _fresh]
+    _fresh.update(roots)
 
     def find(path: str) -> FileFinder:
         if not _lies_in(path, roots) or _is_installed(path) or not os.path.isdir(path):
@@ -49,6 +52,13 @@ def import_fresh(folders: Iterable[str]) -> None:
     sys.path_hooks.insert(0, find)
     for folder in [known for known in sys.path_importer_cache if _lies_in(known, roots)]:
         del sys.path_importer_cache[folder]
+
+
+def is_users(file: str, folders: Iterable[str]) -> bool:
+    """Whether a file lies in one of these folders and was not installed there."""
+    roots = [os.path.join(folder, "") for folder in folders]
+    folder = os.path.dirname(os.path.abspath(file))
+    return _lies_in(folder, roots) and not _is_installed(folder)
 
 
 def _lies_in(path: str, roots: list[str]) -> bool:

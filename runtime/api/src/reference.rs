@@ -69,6 +69,7 @@ fn agent() -> AgentStatus {
         mode: "run".into(),
         program: Some(Program::default()),
         last_exit: Some(exit()),
+        spare_pid: Some(1),
         usage: Some(Usage::default()),
         replicas: Vec::new(),
     }

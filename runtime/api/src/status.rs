@@ -67,6 +67,9 @@ pub struct AgentStatus {
     /// How its last incarnation ended; null where none has.
     #[serde(default)]
     pub last_exit: Option<LastExit>,
+    /// The process that stands by for its next incarnation; null where it has none.
+    #[serde(default)]
+    pub spare_pid: Option<u32>,
     /// What its process uses; null where it has none, or the system does not tell.
     #[serde(default)]
     pub usage: Option<Usage>,

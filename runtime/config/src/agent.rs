@@ -96,6 +96,7 @@ pub(crate) fn spec(
         env_pass: env_pass(raw),
         start: raw.start.or(Start::Eager),
         hibernate_after: raw.hibernate_after.value().map(|time| time.0),
+        standby: raw.standby.or(Whole(0)).0 > 0,
         restart: raw.restart.or(Restart::Permanent),
         shutdown: raw.shutdown.or(Shutdown::Timeout(SHUTDOWN)),
         significant: raw.significant.or(false),

@@ -22,6 +22,8 @@ const CONCURRENCY_MAX: u64 = 4096;
 const PREFETCH_MAX: u64 = 4096;
 /// Processes of one agent: more than a machine has use for.
 const REPLICAS_MAX: u64 = 1024;
+/// A second spare would only help where the first one's successor dies before a new one is made.
+const STANDBY_MAX: u64 = 1;
 /// Calls that wait for one agent; each holds its input.
 const MAILBOX_MAX: u64 = 1_000_000;
 /// Log files that are kept.
@@ -243,6 +245,9 @@ table! {
         /// An agent that has been idle this long gives its process back, and gets a new one with
         /// the next call; in between it is `hibernated`.
         hibernate_after: Duration<1>, "none: it keeps its process", "\"10m\"";
+        /// Spare processes that have imported its modules, so that after a crash no import is
+        /// waited for. What an import does, a spare does too, before it is needed.
+        standby: Whole<0, STANDBY_MAX>, "0", "1";
         /// Whether it is restarted when it ends: always (`permanent`), only after a crash
         /// (`transient`), or never (`temporary`).
         restart: Restart, "\"permanent\"", "\"transient\"";

@@ -66,6 +66,7 @@ fn agent(view: node::AgentView) -> api::AgentStatus {
         mode: view.mode.unwrap_or_else(|| "unknown".to_owned()),
         program,
         last_exit: view.last_exit.as_deref().map(exit),
+        spare_pid: view.spare_pid,
         usage: first.and_then(|replica| replica.usage),
         replicas,
     }

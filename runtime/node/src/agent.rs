@@ -11,7 +11,9 @@ mod dotenv;
 mod hanging;
 mod last_words;
 mod living;
+mod newborn;
 mod replica;
+mod standby;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -32,6 +34,7 @@ use crate::agent::evidence::people;
 use crate::agent::living::Living;
 use crate::agent::replica::Replica;
 use crate::agent::stacks::StackSource;
+use crate::agent::standby::Standby;
 use crate::call::{Abandoned, Call};
 use crate::deadlines::{Deadlines, Limit};
 use crate::handle::{RunId, RunOutcome};
@@ -60,6 +63,7 @@ pub(crate) struct Agent {
     pub(crate) log: LogBook,
     /// What must not stand in anything that is told of it.
     pub(crate) secrets: Secrets,
+    standby: Standby,
     /// Held while an operator's wish is noted and sent, and while a replica comes or goes for
     /// good, so that state and mailbox change in one order.
     order: Mutex<()>,
@@ -90,6 +94,7 @@ impl Agent {
             deadlines: Deadlines::default(),
             log: LogBook::new(Arc::clone(&name)),
             secrets: Secrets::default(),
+            standby: Standby::default(),
             order: Mutex::default(),
             incarnations: AtomicU64::new(0),
             holds: AtomicU64::new(0),
@@ -158,6 +163,7 @@ impl Agent {
     /// Answers every call that waits, and every new one, with this fault.
     pub(crate) fn close(&self, fault: &Fault) {
         self.end_all(self.mailbox.close(fault.clone()), fault);
+        self.standby.dismiss();
     }
 
     fn end_all(&self, calls: Vec<Arc<Call>>, fault: &Fault) {
@@ -188,6 +194,7 @@ impl Agent {
     pub(crate) fn hold(&self, fault: &Fault) {
         self.holds.fetch_add(1, Ordering::Relaxed);
         self.end_all(self.mailbox.hold(fault.clone()), fault);
+        self.standby.dismiss();
     }
 
     /// How often it was held: whether it was since an earlier look. Exact within
@@ -296,6 +303,11 @@ impl Agent {
         self.incarnations.fetch_add(1, Ordering::Relaxed) + 1
     }
 
+    /// The number of the last one that began.
+    pub(crate) fn latest_incarnation(&self) -> u64 {
+        self.incarnations.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn find_call(&self, run: RunId) -> Option<Arc<Call>> {
         self.deadlines.find(run)
     }
@@ -359,6 +371,10 @@ impl Agent {
             self.change(replica, Replica::hibernate);
             self.mailbox.open();
         });
+        let asleep = |slot: &Mutex<Replica>| slot.lock().state == AgentState::Hibernated;
+        if self.replicas.iter().all(asleep) {
+            self.standby.dismiss();
+        }
         self.mailbox.sleep(sleeper);
     }
 
@@ -614,6 +630,7 @@ impl Agent {
             mailbox: self.spec.mailbox.size,
             mode: mode.or_else(|| self.spec.mode.map(|mode| mode.as_str().to_owned())),
             last_exit: record.exits.front().cloned(),
+            spare_pid: self.standby.pid(),
             replicas,
             manifest,
         }

@@ -125,9 +125,15 @@ impl Link {
 
     /// Carries runs until the actor says that the process is dead; then answers what is left, and
     /// returns what it knows of the end.
-    pub(crate) async fn serve(mut self, stdin: Sender, mut stdout: Receiver) -> LinkEnd {
+    pub(crate) async fn serve(
+        mut self,
+        stdin: Sender,
+        mut stdout: Receiver,
+        mut decoder: FrameDecoder<FromAgent>,
+    ) -> LinkEnd {
         let mut stdin = Some(stdin);
-        let mut decoder = FrameDecoder::<FromAgent>::new();
+        // Of a spare, its `hello` has been read.
+        self.frames(&mut decoder);
         let port = Arc::clone(&self.port);
         // Kept from turn to turn: to enter the bell's list anew costs two locks.
         let mut rung = pin!(port.rung());

@@ -9,6 +9,8 @@ use tokio::sync::broadcast;
 use crate::clock::timestamp;
 use crate::view::{LogLine, LogStream};
 
+/// The page of a spare, which has no number yet: nobody reads it before it is an incarnation's.
+pub(crate) const SPARE: u64 = 0;
 /// Lines kept per incarnation.
 const LINES_KEPT: usize = 1_000;
 /// The longest line, in bytes; the rest of a longer one is cut.
@@ -65,6 +67,29 @@ impl LogBook {
         self.pages.lock().push_back(page);
     }
 
+    /// What was written on one incarnation's page belongs to another, before what is there.
+    pub(crate) fn adopt(&self, from: u64, incarnation: u64) {
+        let mut pages = self.pages.lock();
+        let at = pages.iter().position(|page| page.incarnation == from);
+        let Some(mut earlier) = at.and_then(|at| pages.remove(at)) else {
+            return;
+        };
+        for line in &mut earlier.lines {
+            line.incarnation = incarnation;
+        }
+        let of_it = |page: &&mut Page| page.incarnation == incarnation;
+        if let Some(page) = pages.iter_mut().find(of_it) {
+            earlier.lines.append(&mut page.lines);
+            page.lines = earlier.lines;
+        }
+    }
+
+    /// Nobody will ask for this page: nothing of it was an incarnation's.
+    pub(crate) fn forget(&self, incarnation: u64) {
+        let mut pages = self.pages.lock();
+        pages.retain(|page| page.incarnation != incarnation);
+    }
+
     /// An incarnation is over: its page is the previous one now.
     pub(crate) fn end(&self, incarnation: u64) {
         let mut pages = self.pages.lock();
@@ -114,9 +139,11 @@ impl LogBook {
     ) -> (Vec<LogLine>, broadcast::Receiver<LogLine>) {
         let pages = self.pages.lock();
         // While an agent is down, its last life is what one wants to read.
-        let all_ended = pages.iter().all(|page| page.ended);
+        let mine = |page: &&Page| page.incarnation != SPARE;
+        let all_ended = pages.iter().filter(mine).all(|page| page.ended);
         let mut lines: Vec<LogLine> = pages
             .iter()
+            .filter(mine)
             .filter(|page| page.ended == (previous || all_ended))
             .flat_map(|page| page.lines.iter().cloned())
             .collect();

@@ -108,6 +108,8 @@ pub struct AgentView {
     pub mode: Option<String>,
     /// The last exit of any replica.
     pub last_exit: Option<Arc<ExitView>>,
+    /// The process of its spare, once that has imported.
+    pub spare_pid: Option<u32>,
     /// Its processes; never empty.
     pub replicas: Vec<ReplicaView>,
     /// What the program said of itself when it became ready: a JSON object, or null.

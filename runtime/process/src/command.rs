@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::limits::KernelLimits;
 
 /// A program with everything it is given. Nothing is inherited but what stands here.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Command {
     /// The program; a name without a slash is looked up in the `PATH` of `env`.
     pub program: OsString,

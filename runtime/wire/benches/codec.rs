@@ -159,6 +159,7 @@ fn ready() -> RuntimeSession {
         sdk: String::new(),
         python: String::new(),
         pid: 1,
+        sources: None,
     };
     session.received(hello.into()).unwrap();
     session.welcome(Greeting::default(), &mut out).unwrap();

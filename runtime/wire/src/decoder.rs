@@ -80,16 +80,31 @@ impl<F: Wire> FrameDecoder<F> {
         }
     }
 
+    /// The next whole frame, or nothing yet; it stays for [`FrameDecoder::next_frame`].
+    ///
+    /// # Errors
+    /// The rule that the bytes break.
+    pub fn peek(&self) -> Result<Option<F>, Violation> {
+        Ok(self.front()?.map(|(frame, _)| frame))
+    }
+
     fn decode(&mut self) -> Result<Option<F>, Violation> {
+        let Some((frame, bytes)) = self.front()? else {
+            return Ok(None);
+        };
+        self.buffer.advance(bytes);
+        Ok(Some(frame))
+    }
+
+    /// The frame at the front and its length, once all of it is there.
+    fn front(&self) -> Result<Option<(F, usize)>, Violation> {
         let Some(bytes) = self.frame_bytes()? else {
             return Ok(None);
         };
         let Some(body) = self.buffer.get(HEADER_BYTES..bytes) else {
             return Ok(None);
         };
-        let frame = F::decode(body)?;
-        self.buffer.advance(bytes);
-        Ok(Some(frame))
+        Ok(Some((F::decode(body)?, bytes)))
     }
 
     /// The length of the frame at the front, header included, once its header is there.

@@ -16,6 +16,7 @@ from ..program import Configuration, Fault, Json, Program
 
 __all__ = [
     "declared",
+    "import_ahead",
     "load_agent",
     "loading",
     "model_call",
@@ -62,6 +63,14 @@ def declared(configuration: Configuration) -> Program:
     from .declaration import agent_of
 
     return program_of(agent_of(configuration), configuration, kind="declared")
+
+
+def import_ahead() -> None:
+    """Import what `declared` makes an agent of."""
+    _prepare()
+    from . import agent, declaration
+
+    del agent, declaration
 
 
 async def model_call(

@@ -32,7 +32,7 @@ def main() -> int:
     if not warmth or not newborn:
         return 0
     own.close()
-    return serve(become(newborn, guise, warmth.rehearse))
+    return serve(become(newborn, guise, warmth.rehearse), guise.retitle)
 
 
 def _claim_socket() -> socket.socket:

@@ -53,6 +53,10 @@ class Guise:
         known = [variable for variable in variables if variable in self._own]
         _fill(self._environment, b"\0".join(tags + known))
 
+    def retitle(self, title: str) -> None:
+        """Show another title from now on."""
+        _fill(self._arguments, title.encode())
+
 
 def _memory(begin: int, end: int) -> Any:
     return (ctypes.c_char * (end - begin)).from_address(begin)

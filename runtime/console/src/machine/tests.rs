@@ -21,6 +21,7 @@ fn status() -> Status {
         mode: "run_stream".into(),
         program: None,
         last_exit: None,
+        spare_pid: None,
         usage: None,
         replicas: Vec::new(),
     };

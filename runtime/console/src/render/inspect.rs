@@ -81,6 +81,9 @@ impl Page {
         if let Some(usage) = &status.usage {
             self.pair("uses", &uses(usage));
         }
+        if let Some(spare) = status.spare_pid {
+            self.pair("spare", &format!("pid {spare}, its modules imported"));
+        }
         if is_parked(status) {
             let name = &status.name;
             let why = format!("it exhausted its budget of restarts; `start {name}` revives it");

@@ -46,6 +46,7 @@ fn agent(path: &str, start_ms: u64, program: Option<Program>) -> AgentStatus {
         mode: "run".into(),
         program,
         last_exit: None,
+        spare_pid: None,
         usage: None,
         replicas: vec![replica(0, start_ms)],
     }

@@ -232,6 +232,9 @@ pub struct AgentSpec {
     /// How long a process may be idle before it is given back; `None` is for ever.
     #[serde(default)]
     pub hibernate_after: Option<Millis>,
+    /// Whether a spare process is kept that has imported its modules.
+    #[serde(default)]
+    pub standby: bool,
     /// Restart type.
     pub restart: Restart,
     /// How it is stopped; 5 s by default.

@@ -22,6 +22,7 @@ pub(crate) fn run() -> Result<ExitCode, Box<dyn Error>> {
         sdk: "gateway tests".to_owned(),
         python: "none".to_owned(),
         pid: std::process::id(),
+        sources: None,
     })?;
     let mut decoder = FrameDecoder::<FromRuntime>::new();
     let mut agent = Agent::default();

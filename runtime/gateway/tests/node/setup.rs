@@ -107,6 +107,7 @@ fn agent(name: Name) -> AgentSpec {
         spawn: Spawn::Exec,
         start: Start::Eager,
         hibernate_after: None,
+        standby: false,
         env_file: None,
         env_pass: Vec::new(),
         restart: Restart::Permanent,

@@ -15,6 +15,7 @@ use synapse_core::spec::{AgentSpec, DepsScope, Entry, Program, Spawn, UsageLimit
 use synapse_process::{Command, KernelLimits};
 
 use crate::agent::dotenv;
+use crate::logs::SPARE;
 use crate::spawning::Fork;
 use crate::zygote::ZygoteKind;
 
@@ -193,6 +194,30 @@ impl Launcher {
             configuration: self.configuration(spec, &withheld),
             secrets,
         })
+    }
+
+    /// Describes a spare of an agent: as its next process, but that it only imports until it is
+    /// told its number.
+    pub(crate) fn spare(
+        &self,
+        python: &PythonEnvironment,
+        spec: &AgentSpec,
+        node: &str,
+        uses_pydantic_ai: bool,
+    ) -> Result<Launch, LaunchError> {
+        let mut launch = self.launch(python, spec, (node, SPARE), uses_pydantic_ai)?;
+        let entry = match &spec.program {
+            Program::Entry(entry) => Some(entry.to_string()),
+            Program::Declared => None,
+        };
+        let deps = spec.deps.as_ref().map(Entry::to_string);
+        let plan = json!({ "path": self.path, "entry": entry, "deps": deps, "model": spec.model });
+        let variable = ("SYNAPSE_STANDBY", plan.to_string());
+        launch.command = launch.command.env([variable]);
+        if let Some(fork) = &mut launch.fork {
+            fork.title = format!("synapse spare of {}", spec.name);
+        }
+        Ok(launch)
     }
 
     /// What the processes of an agent that has had none yet will be forked from, as far as that can

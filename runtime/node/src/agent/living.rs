@@ -1,21 +1,20 @@
 //! A process that lives, and the tasks around it: they read and write its pipes and wait for its end.
 //! It decides nothing about its life.
 
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use ractor::ActorRef;
-use synapse_process::{Child, Exit, ProcessGroup, Signal};
+use synapse_process::{Exit, ProcessGroup, Signal};
 use synapse_wire::Greeting;
-use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
+use crate::agent::Agent;
 use crate::agent::evidence::{LAST_WORDS, answer_runs};
+use crate::agent::newborn::{Capture, Newborn};
 use crate::agent::process::Message;
 use crate::agent::stacks::StackSource;
-use crate::agent::{Agent, stderr};
 use crate::link::{Death, Link, LinkCommand, LinkEnd, LinkPort};
 use crate::view::ExitView;
 
@@ -32,13 +31,6 @@ pub(super) struct Living {
     peak_resident_bytes: Option<u64>,
     /// When it was reaped.
     died: Option<Instant>,
-}
-
-/// The task that reads stderr, and what tells it that the process is dead.
-#[derive(Debug)]
-struct Capture {
-    task: JoinHandle<()>,
-    died: oneshot::Sender<()>,
 }
 
 /// Ends the link when the actor goes, however it goes: a link without an actor would hold its calls
@@ -60,30 +52,29 @@ impl Drop for LinkOwner {
 }
 
 impl Living {
-    /// Puts the tasks in place that read and write the child's pipes and wait for its end.
+    /// Puts the tasks in place that read and write its pipes and wait for its end.
     pub(super) fn new(
         agent: &Arc<Agent>,
         incarnation: u64,
         actor: &ActorRef<Message>,
-        child: Child,
+        newborn: Newborn,
         greeting: Greeting,
-    ) -> std::io::Result<Self> {
-        let Child {
+    ) -> Self {
+        let Newborn {
             pid,
             stdin,
             stdout,
+            decoder,
             stderr,
             mut exit,
             group,
-        } = child;
-        let (stdin, stdout) = pipes(stdin, stdout)?;
+            ..
+        } = newborn;
         let link = Link::new(Arc::clone(agent), incarnation, actor.clone(), greeting);
         let port = LinkOwner {
             port: Arc::clone(&link.port),
             agent: Arc::clone(agent),
         };
-        let (died, death) = oneshot::channel();
-        let capture = stderr::capture(Arc::clone(agent), incarnation, stderr, death);
         let actor = actor.clone();
         tokio::spawn(async move {
             let exit = exit.wait().await;
@@ -91,19 +82,16 @@ impl Living {
             drop(actor.cast(Message::Exited(exit)));
         });
         let group = Arc::new(group);
-        Ok(Self {
+        Self {
             pid,
             source: Arc::new(StackSource::new(pid, Arc::downgrade(&group))),
             group,
             port,
-            link: tokio::spawn(link.serve(stdin, stdout)),
-            stderr: Some(Capture {
-                task: tokio::spawn(capture),
-                died,
-            }),
+            link: tokio::spawn(link.serve(stdin, stdout, decoder)),
+            stderr: Some(stderr),
             peak_resident_bytes: None,
             died: None,
-        })
+        }
     }
 
     pub(super) const fn pid(&self) -> u32 {
@@ -172,11 +160,4 @@ impl Living {
         let died = self.died.unwrap_or_else(Instant::now);
         answer_runs(agent, &self.port.port, self.link, (exit, died)).await
     }
-}
-
-fn pipes(stdin: OwnedFd, stdout: OwnedFd) -> std::io::Result<(Sender, Receiver)> {
-    Ok((
-        Sender::from_owned_fd(stdin)?,
-        Receiver::from_owned_fd(stdout)?,
-    ))
 }

@@ -18,7 +18,7 @@ use synapse_core::presence::{self, Action, Presence, Rules};
 use synapse_core::spec::Shutdown;
 use synapse_core::supervisor::StartError;
 use synapse_core::time::{Millis, Time};
-use synapse_process::{Child, Exit, ExitStatus, Signal};
+use synapse_process::{Exit, ExitStatus, Signal};
 use synapse_wire::Greeting;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
@@ -27,6 +27,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::agent::evidence::{asked_for, dossier, level, people};
 use crate::agent::hanging::{Hanging, Verdict};
 use crate::agent::living::Living;
+use crate::agent::newborn::Newborn;
 use crate::agent::{Agent, birth, millis};
 use crate::clock::timestamp;
 use crate::events::Happening;
@@ -47,7 +48,7 @@ pub(crate) struct AgentProcess;
 #[derive(Debug)]
 pub(crate) enum Message {
     /// The process was made, or could not be.
-    Spawned(Box<Result<(Child, Greeting), String>>),
+    Spawned(Box<Result<(Newborn, Greeting), String>>),
     /// From the link of an incarnation.
     Link { incarnation: u64, event: LinkEvent },
     /// What the watch over an incarnation has decided.
@@ -298,14 +299,12 @@ impl State {
     fn spawned(
         &mut self,
         myself: &ActorRef<Message>,
-        spawned: Result<(Child, Greeting), String>,
+        spawned: Result<(Newborn, Greeting), String>,
     ) -> Event {
-        let connected = spawned.and_then(|(child, greeting)| {
-            Living::new(&self.agent, self.incarnation, myself, child, greeting)
-                .map_err(|error| format!("its pipes cannot be used: {error}"))
-        });
-        match connected {
-            Ok(process) => {
+        match spawned {
+            Ok((newborn, greeting)) => {
+                let (agent, incarnation) = (&self.agent, self.incarnation);
+                let process = Living::new(agent, incarnation, myself, newborn, greeting);
                 self.agent.spawned(self.replica, &process);
                 let limits = self.agent.spec.limits;
                 if limits.are_watched() {
@@ -416,6 +415,7 @@ impl State {
         self.agent.became_ready(self.replica, took);
         self.node.changed();
         self.publish(EventKind::AgentReady, &format!("ready in {}", people(took)));
+        self.agent.standby.prepare(&self.node, &self.agent);
     }
 
     /// Takes the process from the mailbox, where it is idle.

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::Receiver;
@@ -27,7 +28,7 @@ const AFTER_DEATH_BYTES_MAX: usize = 256 * 1024;
 /// Reads until end of file, or until `died` says that the child is gone and the pipe is empty.
 pub(crate) async fn capture(
     agent: Arc<Agent>,
-    incarnation: u64,
+    incarnation: Arc<AtomicU64>,
     stderr: OwnedFd,
     mut died: oneshot::Receiver<()>,
 ) {
@@ -90,7 +91,8 @@ fn drain(pipe: Receiver, buffer: &mut [u8], lines: &mut Lines) {
 /// Cuts bytes into lines.
 struct Lines {
     agent: Arc<Agent>,
-    incarnation: u64,
+    /// A spare gets its number late.
+    incarnation: Arc<AtomicU64>,
     line: Vec<u8>,
     cut: bool,
     window: Instant,
@@ -98,7 +100,7 @@ struct Lines {
 }
 
 impl Lines {
-    fn new(agent: Arc<Agent>, incarnation: u64) -> Self {
+    fn new(agent: Arc<Agent>, incarnation: Arc<AtomicU64>) -> Self {
         let line = Vec::new();
         Self {
             agent,
@@ -108,6 +110,10 @@ impl Lines {
             window: Instant::now(),
             forwarded: 0,
         }
+    }
+
+    fn incarnation(&self) -> u64 {
+        self.incarnation.load(Ordering::Relaxed)
     }
 
     fn take(&mut self, bytes: &[u8]) {
@@ -143,7 +149,7 @@ impl Lines {
         self.forward(&text);
         self.agent
             .log
-            .add(self.incarnation, LogStream::Stderr, "info", text);
+            .add(self.incarnation(), LogStream::Stderr, "info", text);
     }
 
     /// Into the runtime's log, where a flood must not drown the others.
@@ -153,7 +159,7 @@ impl Lines {
             self.forwarded = 0;
         }
         self.forwarded = self.forwarded.saturating_add(1);
-        let (agent, incarnation) = (&self.agent.name, self.incarnation);
+        let (agent, incarnation) = (&self.agent.name, self.incarnation());
         if self.forwarded <= FORWARDED_PER_S {
             tracing::info!(target: "agent", %agent, incarnation, stream = "stderr", "{text}");
         } else if self.forwarded == FORWARDED_PER_S + 1 {

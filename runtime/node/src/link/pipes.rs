@@ -61,7 +61,7 @@ impl Link {
         self.condemn(LinkEvent::Closed { torn });
     }
 
-    fn frames(&mut self, decoder: &mut FrameDecoder<FromAgent>) {
+    pub(super) fn frames(&mut self, decoder: &mut FrameDecoder<FromAgent>) {
         loop {
             let head = decoder.head();
             let frame = decoder.next_frame();

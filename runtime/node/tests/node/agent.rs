@@ -61,6 +61,7 @@ fn misbehave_at_start(start: &str) -> Result<Option<ExitCode>, Box<dyn Error>> {
         sdk: "node tests".to_owned(),
         python: "none".to_owned(),
         pid: std::process::id(),
+        sources: None,
     })?;
     Ok(None)
 }

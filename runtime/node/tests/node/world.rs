@@ -264,6 +264,7 @@ pub(crate) fn agent(of: &str, change: impl FnOnce(&mut AgentSpec)) -> AgentSpec 
         spawn: Spawn::Exec,
         start: Start::Eager,
         hibernate_after: None,
+        standby: false,
         env_file: None,
         env_pass: Vec::new(),
         restart: Restart::Permanent,

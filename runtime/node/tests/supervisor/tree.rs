@@ -83,6 +83,7 @@ fn agent(text: &str, replicas: usize) -> AgentSpec {
         spawn: Spawn::Exec,
         start: Start::Eager,
         hibernate_after: None,
+        standby: false,
         env_file: None,
         env_pass: Vec::new(),
         restart: Restart::Permanent,

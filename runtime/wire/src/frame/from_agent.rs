@@ -23,6 +23,9 @@ frames! {
         python: String,
         /// The worker's process id.
         pid: u32,
+        /// Of a spare: the files of the user's that it has imported, each with the time of its last
+        /// change in nanoseconds since 1970, or 0 where that is too near to tell.
+        sources: Option<Map>,
     }
 
     /// The program is loaded; calls may come.

@@ -70,15 +70,21 @@ pub(crate) fn from_agent() -> impl Strategy<Value = FromAgent> {
 
 fn of_the_agent() -> impl Strategy<Value = FromAgent> {
     prop_oneof![
-        (vec(any::<u64>(), 0..4), text(), text(), any::<u32>()).prop_map(
-            |(versions, sdk, python, pid)| Hello {
+        (
+            vec(any::<u64>(), 0..4),
+            text(),
+            text(),
+            any::<u32>(),
+            of(map())
+        )
+            .prop_map(|(versions, sdk, python, pid, sources)| Hello {
                 versions,
                 sdk,
                 python,
-                pid
+                pid,
+                sources
             }
-            .into()
-        ),
+            .into()),
         map().prop_map(|manifest| Ready { manifest }.into()),
         (0..4_u64, any::<u64>(), any::<u64>()).prop_map(|(nonce, lag_us, resident_bytes)| {
             Pong {

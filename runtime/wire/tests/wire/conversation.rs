@@ -65,6 +65,7 @@ pub(crate) fn hello(versions: &[u64]) -> FromAgent {
         sdk,
         python,
         pid: 7,
+        sources: None,
     }
     .into()
 }
