@@ -2,7 +2,7 @@
 //!
 //! One is made in the background whenever an incarnation is ready. It costs a start nothing, and its
 //! failures are no crash of the agent's: they are told once, and it is tried again less and less
-//! often. It refuses to know supervision (decision 13).
+//! often. It refuses to know supervision (decision 14).
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
