@@ -10,7 +10,7 @@ use bytes::buf::Limit;
 use bytes::{Buf, BufMut, BytesMut};
 
 use crate::frame::Wire;
-use crate::head::FrameHead;
+use crate::head::FrameFront;
 use crate::limits::{FRAME_BYTES_MAX, HEADER_BYTES, READ_BYTES};
 use crate::violation::Violation;
 
@@ -65,8 +65,9 @@ impl<F: Wire> FrameDecoder<F> {
 
     /// The front of the frame that [`FrameDecoder::next_frame`] is about to read.
     #[must_use]
-    pub fn head(&self) -> Option<FrameHead> {
-        FrameHead::peek(&self.buffer)
+    #[inline]
+    pub fn front(&self) -> Option<FrameFront> {
+        FrameFront::of(&self.buffer)
     }
 
     /// Says whether the stream may end here.

@@ -29,7 +29,7 @@ pub mod session;
 
 pub use decoder::FrameDecoder;
 pub use frame::{CallFrame, ChunkData, FromAgent, FromRuntime, Map, Wire};
-pub use head::FrameHead;
+pub use head::{FrameFront, FrameHead};
 pub use session::{Event, Greeting, OpenRun, Refused, RunHasher, RuntimeSession};
 pub use violation::{Flaw, Violation};
 pub use writer::EncodeError;

@@ -3,7 +3,7 @@
 //! Bounded by the slots of an agent: a call is only written for a free one, and what the pipe took
 //! does not stay.
 
-use synapse_wire::FrameHead;
+use synapse_wire::FrameFront;
 use synapse_wire::limits::HEADER_BYTES;
 use tokio::net::unix::pipe::Sender;
 
@@ -41,10 +41,14 @@ impl Outbox {
     }
 
     /// The front of the next frame that was appended since it was last asked.
-    pub(crate) fn next_unseen(&mut self) -> Option<FrameHead> {
-        let head = FrameHead::peek(self.bytes.get(self.unseen..)?)?;
-        self.unseen += HEADER_BYTES + usize::try_from(head.bytes).unwrap_or(usize::MAX);
-        Some(head)
+    pub(crate) fn next_unseen(&mut self) -> Option<FrameFront> {
+        let front = FrameFront::of(self.bytes.get(self.unseen..)?)?;
+        let body = usize::try_from(front.bytes()).unwrap_or(usize::MAX);
+        self.unseen = self
+            .unseen
+            .saturating_add(HEADER_BYTES)
+            .saturating_add(body);
+        Some(front)
     }
 
     /// Writes what the pipe takes now. Without a pipe the bytes are dropped.

@@ -36,9 +36,9 @@ pub(super) async fn writable(stdin: Option<&Sender>) {
 impl Link {
     /// Notes the frames that were put into the outbox since the last time.
     pub(super) fn note_sent(&mut self) {
-        while let Some(head) = self.outbox.next_unseen() {
+        while let Some(front) = self.outbox.next_unseen() {
             let now = self.now();
-            self.recent.note(now, Side::Runtime, head);
+            self.recent.note(now, Side::Runtime, front);
         }
     }
 
@@ -63,16 +63,16 @@ impl Link {
 
     pub(super) fn frames(&mut self, decoder: &mut FrameDecoder<FromAgent>) {
         loop {
-            let head = decoder.head();
+            let front = decoder.front();
             let frame = decoder.next_frame();
             let event = match frame {
                 Ok(None) => break,
                 Ok(Some(frame)) => self.session.received(frame),
                 Err(violation) => Err(violation),
             };
-            if let Some(head) = head {
+            if let Some(front) = front {
                 let now = self.now();
-                self.recent.note(now, Side::Agent, head);
+                self.recent.note(now, Side::Agent, front);
             }
             match event {
                 Ok(event) => self.take_event(event),

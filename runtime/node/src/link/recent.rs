@@ -1,7 +1,7 @@
 //! The last frames of one incarnation, for whoever asks what it was doing. Noting one is a write
 //! into a ring: no allocation, and no look at a clock. It knows the fronts of frames, and no more.
 
-use synapse_wire::{FrameHead, FromAgent, FromRuntime};
+use synapse_wire::{FrameFront, FromAgent, FromRuntime};
 use tokio::time::Instant;
 
 use crate::handle::RunId;
@@ -22,7 +22,7 @@ pub(super) struct Recent {
 struct Exchanged {
     at: Instant,
     from: Side,
-    head: FrameHead,
+    front: FrameFront,
 }
 
 impl Default for Recent {
@@ -35,8 +35,9 @@ impl Default for Recent {
 }
 
 impl Recent {
-    pub(super) fn note(&mut self, at: Instant, from: Side, head: FrameHead) {
-        let exchanged = Exchanged { at, from, head };
+    #[inline]
+    pub(super) fn note(&mut self, at: Instant, from: Side, front: FrameFront) {
+        let exchanged = Exchanged { at, from, front };
         match self.ring.get_mut(self.next) {
             Some(oldest) => *oldest = exchanged,
             None => self.ring.push(exchanged),
@@ -54,7 +55,8 @@ impl Recent {
 
 impl Exchanged {
     fn view(&self, now: Instant) -> FrameView {
-        let Self { at, from, head } = self;
+        let Self { at, from, front } = self;
+        let head = front.read();
         let kind = match from {
             Side::Runtime => head.name::<FromRuntime>(),
             Side::Agent => head.name::<FromAgent>(),
@@ -75,12 +77,9 @@ mod tests {
 
     use super::*;
 
-    fn head(run: u64) -> FrameHead {
-        FrameHead {
-            bytes: 10,
-            kind: None,
-            run,
-        }
+    /// Of a frame that nobody knows.
+    fn front(run: u8) -> FrameFront {
+        FrameFront::of(&[0, 0, 0, 3, 0x92, 0x7f, run]).unwrap()
     }
 
     fn runs(recent: &Recent, now: Instant) -> Vec<String> {
@@ -93,11 +92,11 @@ mod tests {
         let (mut recent, now) = (Recent::default(), Instant::now());
         assert_eq!(runs(&recent, now), [""; 0]);
         for run in 1..=3 {
-            recent.note(now, Side::Agent, head(run));
+            recent.note(now, Side::Agent, front(run));
         }
         assert_eq!(runs(&recent, now), ["r-1", "r-2", "r-3"]);
         for run in 4..=120 {
-            recent.note(now, Side::Agent, head(run));
+            recent.note(now, Side::Agent, front(run));
         }
         let kept = runs(&recent, now);
         assert_eq!(kept.len(), FRAMES_KEPT);
@@ -107,13 +106,13 @@ mod tests {
     #[test]
     fn an_age_is_counted_back_from_the_moment_of_asking() {
         let (mut recent, now) = (Recent::default(), Instant::now());
-        recent.note(now, Side::Runtime, head(0));
+        recent.note(now, Side::Runtime, front(0));
         let later = now + Duration::from_millis(40);
         let frame = recent.view(later).remove(0);
         assert_eq!(frame.age, Duration::from_millis(40));
         assert_eq!((frame.kind, frame.run), ("unknown", None));
         // What was read of the pipe of a dead process came, as far as anybody knows, at its end.
-        recent.note(later, Side::Agent, head(0));
+        recent.note(later, Side::Agent, front(0));
         assert_eq!(recent.view(now)[1].age, Duration::ZERO);
     }
 }
