@@ -86,11 +86,11 @@ impl<F: Wire> FrameDecoder<F> {
     /// # Errors
     /// The rule that the bytes break.
     pub fn peek(&self) -> Result<Option<F>, Violation> {
-        Ok(self.front()?.map(|(frame, _)| frame))
+        Ok(self.whole()?.map(|(frame, _)| frame))
     }
 
     fn decode(&mut self) -> Result<Option<F>, Violation> {
-        let Some((frame, bytes)) = self.front()? else {
+        let Some((frame, bytes)) = self.whole()? else {
             return Ok(None);
         };
         self.buffer.advance(bytes);
@@ -98,7 +98,7 @@ impl<F: Wire> FrameDecoder<F> {
     }
 
     /// The frame at the front and its length, once all of it is there.
-    fn front(&self) -> Result<Option<(F, usize)>, Violation> {
+    fn whole(&self) -> Result<Option<(F, usize)>, Violation> {
         let Some(bytes) = self.frame_bytes()? else {
             return Ok(None);
         };
