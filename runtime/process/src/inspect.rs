@@ -24,11 +24,15 @@ pub fn catches(pid: u32, signal: Signal) -> bool {
     system::has_signal(pid, signal, &["SigCgt"])
 }
 
-/// Whether this signal is on its way to the process, or some thread of it is in the handler: the
-/// system blocks it there.
-pub fn is_handling(pid: u32, signal: Signal) -> bool {
-    system::has_signal(pid, signal, &["ShdPnd"])
-        || system::some_thread_has_signal(pid, signal, &["SigPnd", "SigBlk"])
+/// Whether this signal is on its way to the process.
+pub fn is_pending(pid: u32, signal: Signal) -> bool {
+    system::has_signal(pid, signal, &["ShdPnd", "SigPnd"])
+}
+
+/// The threads of the process that block this signal now. The system blocks it for a thread that
+/// is in its handler.
+pub fn threads_that_block(pid: u32, signal: Signal) -> Vec<u32> {
+    system::threads_that_block(pid, signal)
 }
 
 #[cfg(target_os = "linux")]
@@ -39,14 +43,18 @@ mod system {
         is_in(&format!("/proc/{pid}/status"), signal, sets)
     }
 
-    pub(super) fn some_thread_has_signal(pid: u32, signal: Signal, sets: &[&str]) -> bool {
+    pub(super) fn threads_that_block(pid: u32, signal: Signal) -> Vec<u32> {
         let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else {
-            return false;
+            return Vec::new();
         };
-        threads.flatten().any(|thread| {
-            let status = thread.path().join("status");
-            is_in(&status.to_string_lossy(), signal, sets)
-        })
+        threads
+            .flatten()
+            .filter(|thread| {
+                let status = thread.path().join("status");
+                is_in(&status.to_string_lossy(), signal, &["SigBlk"])
+            })
+            .filter_map(|thread| thread.file_name().to_str()?.parse().ok())
+            .collect()
     }
 
     /// Whether one of these sets of signals has it.
@@ -97,8 +105,8 @@ mod system {
         false
     }
 
-    pub(super) fn some_thread_has_signal(_pid: u32, _signal: Signal, _sets: &[&str]) -> bool {
-        false
+    pub(super) fn threads_that_block(_pid: u32, _signal: Signal) -> Vec<u32> {
+        Vec::new()
     }
 
     pub(super) fn resident_bytes(_pid: u32) -> Option<u64> {

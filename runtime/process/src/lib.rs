@@ -37,7 +37,9 @@ pub use child::{Child, ExitWatch, ProcessGroup, SignalError};
 pub use command::{Command, Input, SpawnError};
 pub use exit::{Exit, ExitStatus};
 pub use family::{Family, Orphans};
-pub use inspect::{catches, is_alive, is_handling, proportional_bytes, resident_bytes};
+pub use inspect::{
+    catches, is_alive, is_pending, proportional_bytes, resident_bytes, threads_that_block,
+};
 pub use limits::{Enforceable, KernelLimits};
 pub use pipe::pipe_size;
 pub use signal::{Signal, signal_name};

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::Weak;
 
 use synapse_core::fault::{Fault, FaultCode, report_chain};
-use synapse_process::{ProcessGroup, Signal, SignalError, catches, is_handling};
+use synapse_process::{ProcessGroup, Signal, SignalError, catches, is_pending, threads_that_block};
 use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant, sleep, timeout};
 
@@ -106,8 +106,10 @@ impl StackSource {
         }
         let mut file = open(self.pid).map_err(NoStacks::File)?;
         file.set_len(0).map_err(NoStacks::File)?;
+        // Threads of libraries that never take a signal tell nothing of the handler.
+        let deaf = threads_that_block(self.pid, signal);
         self.ask(signal)?;
-        self.wait_until_written(&file, signal).await?;
+        self.wait_until_written(&file, signal, &deaf).await?;
         let stacks = read(&mut file).map_err(NoStacks::File)?;
         // What it took is given back; the process may live for long.
         file.set_len(0).map_err(NoStacks::File)?;
@@ -123,18 +125,27 @@ impl StackSource {
         }
     }
 
-    async fn wait_until_written(&self, file: &File, signal: Signal) -> Result<(), NoStacks> {
+    async fn wait_until_written(
+        &self,
+        file: &File,
+        signal: Signal,
+        deaf: &[u32],
+    ) -> Result<(), NoStacks> {
         let deadline = Instant::now() + WRITTEN_WITHIN;
         loop {
             // In this order: a file that is not empty says that the handler has begun.
             let begun = file.metadata().is_ok_and(|file| file.len() > 0);
-            if begun && !is_handling(self.pid, signal) {
+            if begun && self.has_returned(signal, deaf) {
                 return Ok(());
             }
             if self.group.strong_count() == 0 {
                 return Err(NoStacks::Gone);
             }
             if Instant::now() >= deadline {
+                // What has come in this time is as good as whole.
+                if begun {
+                    return Ok(());
+                }
                 return Err(if self.is_stopped() {
                     NoStacks::Stopped(self.pid)
                 } else {
@@ -216,6 +227,14 @@ fn none_of(answers: &[Answer]) -> Option<&NoStacks> {
     let mut whys = answers.iter().map(|(.., stacks)| stacks.as_ref().err());
     let first = whys.next()??;
     whys.all(|why| why.is_some()).then_some(first)
+}
+
+impl StackSource {
+    /// Whether no thread is in the handler, nor about to be.
+    fn has_returned(&self, signal: Signal, deaf: &[u32]) -> bool {
+        let blocking = threads_that_block(self.pid, signal);
+        !is_pending(self.pid, signal) && blocking.iter().all(|thread| deaf.contains(thread))
+    }
 }
 
 /// The worker's file, by its name among the descriptors of the process.

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use synapse_process::{Command, ExitStatus, Signal, is_alive, resident_bytes};
+use synapse_process::{Command, ExitStatus, Signal, catches, is_alive, is_pending, resident_bytes};
 use tokio::time::timeout;
 
-use crate::subject::{all, ended, is_reaped, lines, next_number, sh, spawner, start};
+use crate::subject::{all, ended, eventually, is_reaped, lines, next_number, sh, spawner, start};
 
 #[tokio::test]
 async fn exit_code_is_told() {
@@ -131,4 +131,40 @@ async fn two_hundred_at_once_all_end_with_their_own_code() {
         let (code, status) = done.unwrap();
         assert_eq!(status, ExitStatus::Exited(code));
     }
+}
+
+#[tokio::test]
+async fn a_stop_is_seen_and_taken_from_nobody() {
+    let mut child = start("read line; exit 5").await;
+    assert!(!child.group.is_stopped());
+    child.group.signal_leader(Signal::STOP).unwrap();
+    eventually("it to be stopped", || child.group.is_stopped()).await;
+    // As often as it is looked at.
+    assert!(child.group.is_stopped());
+    child.group.signal_leader(Signal::CONTINUE).unwrap();
+    eventually("it to go on", || !child.group.is_stopped()).await;
+    drop(child.stdin);
+    assert_eq!(ended(&mut child.exit).await.status, ExitStatus::Exited(5));
+    assert!(!child.group.is_stopped());
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_real_time_signal_is_sent_and_its_handler_is_seen() {
+    let signal = Signal::real_time(2).unwrap();
+    let number = signal.as_raw();
+    let script = format!("trap 'echo caught' {number}; echo set; while :; do sleep 0.01; done");
+    let child = start(&script).await;
+    let mut out = lines(child.stdout);
+    assert_eq!(out.next_line().await.unwrap().as_deref(), Some("set"));
+    assert!(catches(child.pid, signal));
+    assert!(!catches(child.pid, Signal::real_time(3).unwrap()));
+    assert!(!is_pending(child.pid, signal));
+    // A stopped process leaves it pending.
+    child.group.signal_leader(Signal::STOP).unwrap();
+    eventually("it to be stopped", || child.group.is_stopped()).await;
+    child.group.signal_leader(signal).unwrap();
+    assert!(is_pending(child.pid, signal));
+    child.group.signal_leader(Signal::CONTINUE).unwrap();
+    assert_eq!(out.next_line().await.unwrap().as_deref(), Some("caught"));
 }
