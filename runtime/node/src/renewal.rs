@@ -33,6 +33,7 @@ impl Node {
             renewed = timeout(ENVIRONMENT_TIMEOUT, self.environments.renewed(name, &tell)) => renewed,
             // Dropped in the middle, the building leaves no process.
             () = self.goes_down() => return Err(format!("{name} was not {done}: the node is stopping")),
+            () = self.held_since(agent, holds) => return Err(stopped_before(name, done)),
         };
         let python = match renewed {
             Ok(Ok(None)) => return Ok(()),
@@ -53,10 +54,17 @@ impl Node {
             is_wanted
         });
         if !is_wanted {
-            return Err(format!("{name} was stopped before it was {done}"));
+            return Err(stopped_before(name, done));
         }
         tell("ready; the next process is in it");
         Ok(())
+    }
+
+    /// Waits until the agent is held once more than so often: whoever stops it has the later wish.
+    async fn held_since(&self, agent: &Agent, holds: u64) {
+        // A stop is told by what it does to the agent's state.
+        let mut changes = self.changes.subscribe();
+        while agent.holds() == holds && changes.changed().await.is_ok() {}
     }
 
     fn keeps_environment(&self, agent: &Arc<Agent>, done: &str, why: &NotPrepared) -> String {
@@ -84,4 +92,8 @@ impl Node {
         self.events
             .publish(happening.agent(&agent.name, incarnation));
     }
+}
+
+fn stopped_before(agent: &str, done: &str) -> String {
+    format!("{agent} was stopped before it was {done}")
 }
