@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::harness::{World, holds, wait_for};
@@ -32,7 +33,7 @@ const TREE: &str = r#"
 [supervisor.root]
 intensity = 10000
 period = "10s"
-children = ["ordered", "shared", "told", "pair", "group"]
+children = ["ordered", "shared", "told", "pair", "group", "drowsy", "spared"]
 [supervisor.group]
 strategy = "rest_for_one"
 intensity = 10000
@@ -60,19 +61,35 @@ mailbox = { size = 4, when_full = "wait" }
 KEYS
 entry = "chaotic:answer"
 spawn = "exec"
+standby = 1
 [agent.second]
 KEYS
 entry = "chaotic:shared"
 concurrency = 2
+limits = { memory = "256MiB", open_files = 128 }
+[agent.drowsy]
+KEYS
+entry = "chaotic:answer"
+hibernate_after = "20ms"
+[agent.spared]
+KEYS
+entry = "chaotic:told"
+concurrency = 2
+standby = 1
 "#;
 
 /// What all of them have.
 const KEYS: &str = r#"start_timeout = "5s"
 call_timeout = "2s"
 cancel_grace = "200ms"
-shutdown = "500ms""#;
+shutdown = "500ms"
+liveness = { interval = "200ms", silence_max = "1s", action = "restart" }"#;
 
-const AGENTS: [&str; 6] = ["ordered", "shared", "told", "pair", "first", "second"];
+const AGENTS: [&str; 8] = [
+    "ordered", "shared", "told", "pair", "first", "second", "drowsy", "spared",
+];
+/// Those with `standby`.
+const SPARED: [&str; 2] = ["first", "spared"];
 /// The one that a single caller calls, so that the order of its calls is known.
 const ORDERED: &str = "ordered";
 
@@ -92,7 +109,7 @@ fn each_call_has_one_outcome_and_the_node_is_as_it_was() {
     println!("CHAOS_SECONDS={seconds} CHAOS_SEED={seed}");
     let world = World::up(&TREE.replace("KEYS", KEYS));
     warm_up(&world);
-    let before = Measure::of(&world);
+    let before = Measure::at_rest(&world);
 
     let until = Instant::now() + Duration::from_secs(seconds);
     let (ledger, numbers) = (Ledger::default(), AtomicU64::new(1));
@@ -130,9 +147,9 @@ fn warm_up(world: &World) {
         let mut random = Random::new(0);
         let warm = Ledger::default();
         caller::call_for(world, agent, 0, "answer", &mut random, &warm);
-        // A sibling before it may take it along.
-        world.wait_for_agent(agent, "ready", |status| status["state"] == "ready");
-        world.run(&["kill", agent]).exits(0);
+        // A sibling before it may take it along, and one that sleeps has nothing to kill.
+        world.wait_for_agent(agent, "at rest", is_at_rest);
+        world.run(&["kill", agent]);
     }
     settle(world);
 }
@@ -227,6 +244,21 @@ fn renew(world: &World, before: &Measure) {
     settle(world);
 }
 
+/// It has nothing to do, and what it does nothing with: its processes, or none, and its spare.
+fn is_at_rest(status: &Value) -> bool {
+    let agent = status["name"].as_str().expect("a name");
+    let state = match agent {
+        "drowsy" => "hibernated",
+        _ => "ready",
+    };
+    let replicas = status["replicas"].as_array().expect("a list");
+    status["queued"] == 0
+        && replicas
+            .iter()
+            .all(|one| one["state"] == state && one["in_flight"] == 0)
+        && (status["spare_pid"].is_number() || !SPARED.contains(&agent))
+}
+
 /// Whatever still hangs is ended by a call that finds it so.
 fn settle(world: &World) {
     let mut random = Random::new(0);
@@ -247,14 +279,7 @@ fn settle(world: &World) {
             let well = calls.values().all(|call| call.verdict.output().is_some());
             holds(well, format!("{calls:?}"))
         });
-        world.wait_for_agent(agent, "idle and ready", |status| {
-            status["state"] == "ready"
-                && status["queued"] == 0
-                && status["in_flight"] == 0
-                && status["replicas"]
-                    .as_array()
-                    .is_some_and(|all| all.iter().all(|one| one["state"] == "ready"))
-        });
+        world.wait_for_agent(agent, "at rest", is_at_rest);
     }
 }
 

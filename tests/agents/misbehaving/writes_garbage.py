@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import os
 
-from plain import hold_blocking
-
 from synapse_agent.stdio import claimed
 
 
@@ -24,5 +22,7 @@ def answer(prompt: str) -> str:
 
 def hold(prompt: str) -> str:
     """Break it when released."""
+    from plain import hold_blocking  # is not beside this file
+
     hold_blocking(prompt)
     return answer(prompt)

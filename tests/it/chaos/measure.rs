@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use crate::harness::{World, children_of, command_of, state_of};
+use crate::harness::{World, children_of, command_of, holds, state_of, wait_for};
 
 /// A node at rest.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +17,25 @@ pub(super) struct Measure {
     pub(super) zombies: usize,
 }
 
+/// As often the same is at rest: what comes and goes by itself has come, or gone.
+const SAME: usize = 40;
+
 impl Measure {
+    /// When nothing has changed for a while but the memory.
+    pub(super) fn at_rest(world: &World) -> Self {
+        let (mut last, mut same) = (Self::of(world), 0);
+        wait_for("nothing to come or go", || {
+            let now = Self::of(world);
+            let alike = Self {
+                resident_kib: last.resident_kib,
+                ..now.clone()
+            } == last;
+            same = if alike { same + 1 } else { 0 };
+            last = now;
+            holds(same >= SAME, format!("{last:?}")).map(|()| last.clone())
+        })
+    }
+
     pub(super) fn of(world: &World) -> Self {
         let node = world.node_pid();
         let children = children_of(node);
