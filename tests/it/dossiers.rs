@@ -388,3 +388,39 @@ fn the_last_frames_of_what_lives_are_shown() {
     }
     assert_eq!(frames[49]["run"], "r-30");
 }
+
+#[test]
+fn of_replicas_each_exit_has_what_its_own_supervisor_did() {
+    let world = World::up(
+        "[supervisor.root]\nintensity = 1\nperiod = \"1h\"\non_exhausted = \"park\"\n\
+         children = [\"wild\"]\n[agent.wild]\nentry = \"dies_by:answer\"\nreplicas = 2\n",
+    );
+    let kill = |replica: usize| {
+        let all = world.agent("wild")["replicas"].clone();
+        let pid = all[replica]["pid"].as_u64().expect("it lives");
+        send(u32::try_from(pid).expect("a pid"), Signal::KILL);
+        all[replica]["incarnation"].clone()
+    };
+    let next = |incarnation: &Value| {
+        let exit = incarnation.to_string();
+        wait_for("its supervisor to decide", || {
+            let page = world.run(&["inspect", "wild", "--exit", &exit, "--json"]);
+            let next = page.json()["next"].clone();
+            crate::harness::holds(next.is_object(), &next).map(|()| next)
+        })
+    };
+    // The second one, so that its number is not that of its supervisor's child.
+    let first = kill(1);
+    let of_first = next(&first);
+    assert_eq!(of_first["action"], "restart", "{of_first}");
+    assert_eq!(of_first["restarts"], 1, "{of_first}");
+    world.wait_for_agent("wild", "back", |agent| {
+        agent["replicas"][1]["state"] == "ready"
+    });
+    let second = kill(1);
+    let of_second = next(&second);
+    assert_eq!(of_second["action"], "parked", "{of_second}");
+    let logged: Vec<_> = logged(&world);
+    let logged: Vec<_> = logged.iter().map(|exit| &exit["incarnation"]).collect();
+    assert_eq!(logged, [&first, &second]);
+}

@@ -75,6 +75,20 @@ fn a_crash_after_a_sleep_is_told_by_the_number_of_its_incarnation() {
     let report = of_kind("crash_report").expect("it was reported");
     assert_eq!(exited["incarnation"], 2);
     assert_eq!(report["data"]["offender"]["incarnation"], 2, "{report}");
+    world.wait_for_agent("leaves", "restarted", |agent| agent["restarts"] == 1);
+    let restarting = world
+        .events()
+        .into_iter()
+        .find(|event| event["kind"] == "agent_restarting");
+    let restarting = restarting.expect("it was restarted");
+    assert_eq!(restarting["incarnation"], 2, "{restarting}");
+    let dossier = world.run(&["inspect", "leaves", "--exit", "2", "--json"]);
+    let next = dossier.exits(0).json()["next"].clone();
+    assert_eq!(
+        (&next["action"], &next["restarts"]),
+        (&json!("restart"), &json!(1)),
+        "{next}"
+    );
 }
 
 #[test]

@@ -353,10 +353,11 @@ impl Agent {
 
     pub(crate) fn began(&self, replica: usize, incarnation: u64) {
         self.log.begin(incarnation);
-        if let (Some(last), _) = self.present(replica) {
-            // Of no effect, unless its supervisor has died before it could say what it does.
-            self.decided(last, self.next(NextAction::Restart, "it was started again"));
-        }
+        // Of no effect, unless its supervisor has died before it could say what it does.
+        self.decided_of_last(
+            replica,
+            self.next(NextAction::Restart, "it was started again"),
+        );
         self.in_order(|| {
             self.change(replica, |slot| {
                 *slot = Replica::begun(incarnation);
@@ -545,6 +546,16 @@ impl Agent {
         {
             evidence::log(&exit);
         }
+    }
+
+    /// The same of a replica's last process; its number. A supervisor counts lives of its child, of
+    /// which one may have had several processes or none, and each replica for itself.
+    pub(crate) fn decided_of_last(&self, replica: usize, next: NextView) -> Option<u64> {
+        let (last, _) = self.present(replica);
+        if let Some(last) = last {
+            self.decided(last, next);
+        }
+        last
     }
 
     /// What its supervisor does about an end that it wanted itself.

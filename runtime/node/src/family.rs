@@ -109,11 +109,11 @@ impl SupervisorObserver for Watcher {
             SupervisorEvent::Report(report) => crash_report(&node, supervisor, &report),
             SupervisorEvent::Restarting {
                 child,
-                incarnation,
                 restarts,
                 intensity,
                 period,
                 delay,
+                ..
             } => {
                 let next = NextView {
                     delay: Some(delay.into()),
@@ -126,14 +126,11 @@ impl SupervisorObserver for Watcher {
                         restart_in(delay, (restarts, intensity, period)),
                     )
                 };
-                restarting(&node, &child, incarnation, next);
+                restarting(&node, &child, next);
             }
             SupervisorEvent::StaysDown {
-                child,
-                incarnation,
-                reason,
-                why,
-            } => stays_down(&node, supervisor, (&child, incarnation), &reason, why),
+                child, reason, why, ..
+            } => stays_down(&node, supervisor, &child, &reason, why),
             SupervisorEvent::Ended { cause, .. } => ended(&node, supervisor, cause),
             SupervisorEvent::StartFailed(error) => start_failed(&node, supervisor, &error),
             // Declared children are not forgotten.
@@ -222,7 +219,7 @@ fn restart_in(delay: Millis, (restarts, intensity, period): (u32, u32, Millis)) 
     )
 }
 
-fn restarting(node: &Node, child: &ChildId, incarnation: u64, next: NextView) {
+fn restarting(node: &Node, child: &ChildId, next: NextView) {
     let detail = &next.detail;
     let Some((agent, replica)) = agent_of(node, child) else {
         node.standings.restarting(child.as_str());
@@ -236,20 +233,14 @@ fn restarting(node: &Node, child: &ChildId, incarnation: u64, next: NextView) {
     let message = format!("{}; {detail}", agent.last_words(replica));
     let delay = next.delay.map(millis);
     let data = json!({ "delay_ms": delay, "replica": replica, "next": next });
-    agent.decided(incarnation, next);
+    let incarnation = agent.decided_of_last(replica, next);
     let happening = Happening::new(EventKind::AgentRestarting, message).data(data);
     node.events
-        .publish(happening.agent(&agent.name, Some(incarnation)));
+        .publish(happening.agent(&agent.name, incarnation));
 }
 
 /// A child ended and is not started again: `path` is its supervisor's.
-fn stays_down(
-    node: &Node,
-    path: &str,
-    (child, incarnation): (&ChildId, u64),
-    reason: &ExitReason,
-    why: WhyDown,
-) {
+fn stays_down(node: &Node, path: &str, child: &ChildId, reason: &ExitReason, why: WhyDown) {
     let Some((agent, replica)) = agent_of(node, child) else {
         return supervisor_stays_down(node, path, child, why);
     };
@@ -267,10 +258,10 @@ fn stays_down(
     };
     let next = NextView::new(path, action, because);
     let data = json!({ "replica": replica, "why": why.as_str(), "next": next });
-    agent.decided(incarnation, next);
+    let incarnation = agent.decided_of_last(replica, next);
     let happening = Happening::new(EventKind::AgentDown, message).data(data);
     node.events
-        .publish(happening.agent(&agent.name, Some(incarnation)));
+        .publish(happening.agent(&agent.name, incarnation));
 }
 
 /// A supervisor ended and is not started again, and with it all that is below.
@@ -340,10 +331,9 @@ fn start_failed(node: &Node, path: &str, error: &StartError) {
     node.standings.start_failed(name, error);
     if let [culprit] = error.path.as_slice()
         && let Some((agent, replica)) = agent_of(node, culprit)
-        && let (Some(incarnation), _) = agent.present(replica)
     {
         let detail = format!("{name} did not come up, and what it had started is ended");
-        agent.decided(incarnation, NextView::new(path, NextAction::GaveUp, detail));
+        agent.decided_of_last(replica, NextView::new(path, NextAction::GaveUp, detail));
     }
     for agent in node.registry.below(name) {
         agent.waits_with_its_supervisor();
