@@ -259,7 +259,7 @@ impl Link {
             Err(error) => {
                 let message = format!("its output schema is not a JSON Schema: {error}");
                 self.condemn(LinkEvent::StartFault {
-                    message: cut(message),
+                    message: cut(self.agent.secrets.text(message)),
                     traceback: None,
                 });
                 return;

@@ -38,7 +38,10 @@ impl Node {
         let python = match renewed {
             Ok(Ok(None)) => return Ok(()),
             Ok(Ok(Some(python))) => python,
-            Ok(Err(why)) => return Err(self.keeps_environment(agent, done, &why)),
+            Ok(Err(why)) => {
+                let why = without_secrets(agent, why);
+                return Err(self.keeps_environment(agent, done, &why));
+            }
             Err(_) => {
                 let message = format!("it is not ready after {}", people(ENVIRONMENT_TIMEOUT));
                 let why = NotPrepared::new(message);
@@ -96,4 +99,13 @@ impl Node {
 
 fn stopped_before(agent: &str, done: &str) -> String {
     format!("{agent} was stopped before it was {done}")
+}
+
+/// A tool may repeat the address that it was given, with its password.
+fn without_secrets(agent: &Agent, why: NotPrepared) -> NotPrepared {
+    let without = |text| agent.secrets.text(text);
+    NotPrepared {
+        message: without(why.message),
+        details: why.details.into_iter().map(without).collect(),
+    }
 }

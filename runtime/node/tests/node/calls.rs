@@ -181,14 +181,18 @@ async fn an_input_too_large_for_a_frame_is_a_fault_and_the_next_call_goes_on() -
 
 async fn an_output_that_does_not_fit_the_declared_schema_is_a_fault() -> Outcome {
     let spec = agent("echo", |spec| {
-        spec.output_schema = Some(json!({"type": "string"}))
+        spec.output_schema = Some(json!({"type": "string"}));
+        spec.env.insert("A_KEY".into(), "planted-7c1f".into());
     });
     let world = ready(vec![spec]).await?;
     same(&code(&world.call("echo", json!("text")).await), &"ok")?;
-    same(
-        &code(&world.call("echo", json!(1)).await),
-        &"output_invalid",
-    )?;
+    let answer = world.call("echo", json!(["planted-7c1f"])).await;
+    same(&code(&answer), &"output_invalid")?;
+    // It repeats what does not fit, and is kept.
+    let detail = world.node.agent("echo").map_err(told)?;
+    let kept = detail.failed_run.ok_or("nothing is kept")?.message;
+    let masked = r#"the output does not fit its schema: ["***"] is not of type "string""#;
+    same(&kept.as_str(), &masked)?;
     world.stop().await
 }
 
