@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use crate::exit::Exit;
 use crate::family::{Family, Orphans};
 use crate::kernel;
+use crate::limits::KernelLimits;
 use crate::signal::Signal;
 use crate::spawner::Spawner;
 use crate::tag::Tag;
@@ -226,5 +227,14 @@ impl Life {
     fn is_stopped(&self) -> bool {
         let reaped = self.reaped.lock().unwrap_or_else(PoisonError::into_inner);
         !*reaped && kernel::is_stopped(self.pid)
+    }
+
+    /// Has the kernel limit it. Nobody is limited in its place when it is gone.
+    pub(crate) fn limit(&self, limits: KernelLimits) -> io::Result<()> {
+        let reaped = self.reaped.lock().unwrap_or_else(PoisonError::into_inner);
+        if *reaped {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        limits.set_for(self.pid)
     }
 }

@@ -89,7 +89,9 @@ pub(crate) fn tag_of(pid: Pid) -> Seen {
             Ok(environment) => {
                 return Tag::in_environment(&environment).map_or(Seen::Nothing, Seen::Tag);
             }
-            Err(_) => return Seen::Nothing,
+            // What is gone has no environment; who still is, hides it.
+            Err(_) if crate::is_alive(raw.unsigned_abs()) => return Seen::Nothing,
+            Err(_) => return Seen::Dead,
         }
         if !crate::is_alive(raw.unsigned_abs()) {
             return Seen::Dead;
@@ -119,5 +121,19 @@ mod tests {
         assert!(matches!(tag_of(pid), Seen::Tag(_)));
         // The thread that forks is another one.
         assert!(!of_main_thread().unwrap().contains(&pid));
+    }
+
+    #[test]
+    fn who_is_gone_hides_nothing() {
+        let spawner = crate::Spawner::start().unwrap();
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let gone = runtime.block_on(async {
+            let command = crate::Command::new("/bin/true", "/");
+            let mut child = spawner.spawn(command).await.unwrap();
+            child.exit.wait().await;
+            Pid::from_raw(i32::try_from(child.pid).unwrap()).unwrap()
+        });
+        // Kept as one without a tag, the next process of that number would be.
+        assert!(matches!(tag_of(gone), Seen::Dead));
     }
 }

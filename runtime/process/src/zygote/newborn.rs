@@ -54,7 +54,7 @@ impl Newborn {
     /// is killed.
     pub(super) async fn told(mut self, birth: &Birth) -> Result<Child, ZygoteError> {
         // It has yet to hear what it is to be: nothing of the agent has run.
-        let limited = birth.command.limits.set_for(self.life.raw());
+        let limited = self.life.limit(birth.command.limits);
         limited.map_err(ZygoteError::Limit)?;
         let told = birth.to_bytes(self.life.tag());
         let heard = timeout(HEARING_TIMEOUT, async {
