@@ -171,3 +171,26 @@ fn a_spare_ends_with_its_agents_stop_and_comes_back_with_its_start() {
     world.run(&["start", "slow"]).exits(0);
     spare(&world);
 }
+
+#[test]
+fn a_spare_that_hangs_while_it_imports_costs_no_start() {
+    let mut world = World::new(
+        "[supervisor.root]\nchildren = [\"one\"]\n\
+         [agent.one]\nentry = \"hangs:answer\"\nstandby = 1\nstart_timeout = \"10s\"\n",
+    );
+    let module = "import os, pathlib, threading\n\
+        if os.environ['SYNAPSE_INCARNATION'] == '0':\n    \
+            pathlib.Path('hanging').write_text('for ever')\n    \
+            threading.Event().wait()\n\
+        def answer(prompt: str) -> str:\n    return prompt\n";
+    world.write("hangs.py", module);
+    world.start();
+    world.wait_for_file("hanging");
+    world.run(&["kill", "one"]).exits(0);
+    let agent = world.wait_for_incarnation("one", 2);
+    assert_eq!(agent["last_exit"]["reason"], "signalled", "{agent}");
+    // Half of its time was for the spare, and the other half is for a process of its own.
+    let took = agent["replicas"][0]["start_ms"].as_u64();
+    assert!(took < Some(9_000), "{agent}");
+    assert_eq!(world.call("one", "hello"), "hello");
+}

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ractor::ActorRef;
 use synapse_core::fault::report_chain;
@@ -35,8 +36,10 @@ async fn born(
     incarnation: u64,
     mut unwanted: oneshot::Receiver<Infallible>,
 ) -> Result<(Newborn, Greeting), String> {
+    // What is left is for a process without one.
+    let patience = Duration::from(agent.spec.start_timeout) / 2;
     let spare = tokio::select! {
-        spare = agent.standby.take() => spare,
+        spare = agent.standby.take(patience) => spare,
         _ = &mut unwanted => return Err(unborn()),
     };
     let (of_node, of_agent) = (Arc::clone(node), Arc::clone(agent));

@@ -77,12 +77,13 @@ impl Standby {
         }
     }
 
-    /// Takes the spare; waits for one that is being made, which is further than a new process.
-    pub(super) async fn take(&self) -> Option<Box<Spare>> {
+    /// Takes the spare; waits for one that is being made, which is further than a new process, but
+    /// no longer than this: its import may hang.
+    pub(super) async fn take(&self, patience: Duration) -> Option<Box<Spare>> {
         let keeper = self.0.lock().take()?;
         let (reply, spare) = oneshot::channel();
         keeper.ask.send(reply).ok()?;
-        spare.await.ok()
+        timeout(patience, spare).await.ok()?.ok()
     }
 
     /// Ends it: nobody will need it soon.
