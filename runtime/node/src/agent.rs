@@ -145,7 +145,8 @@ impl Agent {
             CancelReason::Cancelled | CancelReason::CallerGone => {
                 Fault::new(FaultCode::Cancelled, "the call was cancelled")
             }
-            CancelReason::Shutdown => self.told_to_stop(),
+            // Asks no mailbox: the call is locked here, and a mailbox locks its calls.
+            CancelReason::Shutdown => self.stopped(),
         }
     }
 

@@ -508,11 +508,15 @@ impl State {
                 "hibernated, being idle; its process lived {}",
                 people(exit.uptime)
             );
-            self.log(&exit.reason, message.clone());
-            self.agent.log.end(self.incarnation);
-            self.publish(EventKind::AgentHibernated, &message);
             // It had to be killed to leave; who looks for why finds it among the exits.
-            if exit.reason == ExitReason::Killed {
+            let clung = exit.reason == ExitReason::Killed
+                && self.agent.spec.shutdown != Shutdown::BrutalKill;
+            let level = if clung { "error" } else { "info" };
+            let (log, stream) = (&self.agent.log, LogStream::Runtime);
+            log.add(self.incarnation, stream, level, message.clone());
+            log.end(self.incarnation);
+            self.publish(EventKind::AgentHibernated, &message);
+            if clung {
                 self.publish_exit(exit);
             }
         }

@@ -21,6 +21,7 @@ cases! {
     a_crash_at_the_wake_up_is_tried_again,
     a_siblings_crash_leaves_it_hibernated,
     a_process_that_does_not_leave_is_killed,
+    one_that_is_killed_as_its_spec_says_has_not_crashed,
     what_an_operator_does_to_it_starts_no_process,
     a_stop_while_the_process_leaves_is_obeyed,
     idle_replicas_sleep_and_as_many_wake_as_are_needed,
@@ -207,6 +208,18 @@ async fn a_process_that_does_not_leave_is_killed() -> Outcome {
     same(&answer.incarnation, &2)?;
     let view = world.agent("echo").await?;
     same(&view.restarts, &0)?;
+    world.stop().await
+}
+
+async fn one_that_is_killed_as_its_spec_says_has_not_crashed() -> Outcome {
+    let spec = agent("echo", |spec| {
+        spec.hibernate_after = Some(SOON);
+        spec.shutdown = Shutdown::BrutalKill;
+    });
+    let world = ready(vec![spec]).await?;
+    world.until_state("echo", AgentState::Hibernated).await?;
+    same(&world.agent("echo").await?.last_exit, &None)?;
+    same(&world.events(EventKind::AgentHibernated).len(), &1)?;
     world.stop().await
 }
 
