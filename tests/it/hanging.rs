@@ -363,6 +363,26 @@ fn stack_of_replicas_shows_all_or_the_one_that_is_named() {
 }
 
 #[test]
+fn threads_that_hear_no_signal_do_not_hide_the_stacks() {
+    // As those of ZeroMQ, of librdkafka, and of the C library's own timers.
+    let deaf = "import signal, threading\n\
+        started = threading.Event()\n\
+        def wait():\n    \
+            signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())\n    \
+            started.set()\n    \
+            threading.Event().wait()\n\
+        threading.Thread(target=wait, daemon=True).start()\n\
+        started.wait()\n\
+        def answer(prompt: str) -> str:\n    return prompt\n";
+    let mut world = World::new(&tree(&[("one", "deaf:answer", "")], "warn"));
+    world.write("deaf.py", deaf);
+    world.start();
+    for _ in 0..2 {
+        show(&stacks(&world, "one")[0]["text"], "deaf.py", "wait");
+    }
+}
+
+#[test]
 fn an_agent_without_a_process_has_no_stacks() {
     let world = one("plain:echo", "warn");
     world.run(&["stop", "one"]).exits(0);
