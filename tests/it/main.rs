@@ -17,6 +17,8 @@ mod console;
 #[cfg(test)]
 mod conversations;
 #[cfg(test)]
+mod crashes;
+#[cfg(test)]
 mod dossiers;
 #[cfg(test)]
 mod environments;

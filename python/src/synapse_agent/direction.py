@@ -15,6 +15,7 @@ from .frame import (
     Cancel,
     Chunk,
     Credit,
+    Effect,
     FaultFrame,
     Hello,
     Log,
@@ -202,5 +203,6 @@ FROM_AGENT: Final = Direction(
         ),
         73: _shape(Pong, "pong", _INT, _INT, _INT, of_a_run=False),
         74: _shape(Log, "log", _STR, _STR, _STR, _MAP | _NIL, _INT),
+        75: _shape(Effect, "effect"),
     }
 )  # fmt: skip

@@ -25,6 +25,7 @@ __all__ = [
     "CancelReason",
     "Chunk",
     "Credit",
+    "Effect",
     "FaultFrame",
     "Frame",
     "FrameTooLong",
@@ -249,6 +250,13 @@ class FaultFrame(NamedTuple):
     usage: dict[str, Json] | None = None
 
 
+class Effect(NamedTuple):
+    """A tool begins, and what it does cannot be taken back."""
+
+    kind: int
+    run: int
+
+
 class Pong(NamedTuple):
     """Answers a ping."""
 
@@ -290,6 +298,7 @@ Frame = (
     | FaultFrame
     | Pong
     | Log
+    | Effect
 )
 
 

@@ -43,6 +43,7 @@ class LoopPort(Run):
     """A `RunPort`. Used on the loop's thread only, but for `cancel`, `log` and what `Run` has."""
 
     task: asyncio.Task[Any] | None = None
+    _effect_said: bool = False
     _credit_waiters: deque[asyncio.Future[None]] | None = None
     _asked_for: dict[int, asyncio.Future[Answer]] | None = None
 
@@ -69,6 +70,17 @@ class LoopPort(Run):
         elif self.stream is not None:
             check_json(event, "the event")
             await self._chunk(fit_event(event))
+
+    async def effect(self) -> None:
+        """Say that a tool begins; returns when the runtime will hear of it, whatever comes."""
+        if self._effect_said:
+            return
+        outlet = self._around.outlet
+        outlet.send((75, self.run))
+        outlet.flush()
+        if outlet.blocked:
+            await outlet.room()
+        self._effect_said = True
 
     async def check_output(self, output: Json) -> Verdict:
         """Ask the runtime whether an output fits the agent's schema."""

@@ -108,6 +108,7 @@ class Manifest:
     description: str | None = None
     model: str | None = None
     tools: list[dict[str, Json]] = field(default_factory=list[dict[str, Json]])
+    tells_effects: bool = False
 
     def to_wire(self, loaded_ms: int) -> dict[str, Json]:
         """The map that the `ready` frame carries."""
@@ -219,6 +220,13 @@ class RunPort(RunView, Protocol):
         """Stream an event (`tool_call`, `tool_result`, `thinking`); waits for credit."""
         ...
 
+    async def effect(self) -> None:
+        """Say that a tool begins, which a second execution of the run would do twice.
+
+        On return the runtime will hear of it, even where the process dies at once.
+        """
+        ...
+
     async def check_output(self, output: Json) -> Verdict:
         """Ask the runtime whether an output fits the agent's schema."""
         ...
@@ -241,6 +249,10 @@ class BlockingRunPort(RunView, Protocol):
 
     def emit_event(self, event: dict[str, Json]) -> None:
         """Stream an event; waits for credit."""
+        ...
+
+    def effect(self) -> None:
+        """Say that a tool begins."""
         ...
 
     def check_output(self, output: Json) -> Verdict:

@@ -40,6 +40,7 @@ class _Recording:
         self.chunks: list[Json] = []
         self.logs: list[tuple[LogLevel, str, dict[str, Json] | None]] = []
         self.checked: list[Json] = []
+        self.effects: int = 0
         self.tool_calls: list[tuple[str, dict[str, Json]]] = []
         self._verdicts = list(verdicts or [])
         self._tools = tools or {}
@@ -103,6 +104,10 @@ class RecordingPort(_Recording):
         """Keep an event."""
         self._event(event)
 
+    async def effect(self) -> None:
+        """Count it."""
+        self.effects += 1
+
     async def check_output(self, output: Json) -> Verdict:
         """Answer with the next verdict."""
         return self._check(output)
@@ -122,6 +127,10 @@ class RecordingBlockingPort(_Recording):
     def emit_event(self, event: dict[str, Json]) -> None:
         """Keep an event."""
         self._event(event)
+
+    def effect(self) -> None:
+        """Count it."""
+        self.effects += 1
 
     def check_output(self, output: Json) -> Verdict:
         """Answer with the next verdict."""

@@ -60,6 +60,10 @@ class ThreadPort:
         """Stream an event; waits for credit."""
         self._wait(self._port.emit_event(event))
 
+    def effect(self) -> None:
+        """Say that a tool begins."""
+        self._wait(self._port.effect())
+
     def check_output(self, output: Json) -> Verdict:
         """Ask the runtime whether an output fits the agent's schema."""
         return self._wait(self._port.check_output(output))

@@ -57,6 +57,7 @@ class BlockingPort(Run):
 
     worker: BlockingWorker
     """Set by the worker when it executes."""
+    _effect_said: bool = False
 
     def emit_text(self, text: str) -> None:
         """Stream text; waits for credit."""
@@ -73,6 +74,12 @@ class BlockingPort(Run):
         if self.stream is not None:
             check_json(event, "the event")
             self._chunk(fit_event(event))
+
+    def effect(self) -> None:
+        """Say that a tool begins."""
+        if not self._effect_said:
+            self.worker.outlet.send((75, self.run))
+            self._effect_said = True
 
     def check_output(self, output: Json) -> Verdict:
         """Ask the runtime whether an output fits the agent's schema."""

@@ -19,6 +19,7 @@ from pydantic_ai.models.test import TestModel
 
 from driving import OFFLINE, drive, drive_program, failing, program_of
 from synapse_agent import adapter
+from synapse_agent.adapter.declaration import current_port
 from synapse_agent.program import Configuration, Fault, Mode
 from synapse_agent.testing import RecordingPort, call
 
@@ -42,6 +43,34 @@ def test_every_mode_answers(mode: Mode) -> None:
         "input_tokens": 5,
         "output_tokens": 7,
     }
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_runtime_is_told_before_the_first_tool_begins(mode: Mode) -> None:
+    told: list[int] = []
+    agent = Agent(TestModel())
+
+    @agent.tool_plain
+    def act() -> str:
+        told.append(cast("RecordingPort", current_port.get()).effects)
+        return "done"
+
+    driven = drive(agent, call("x"), configuration=Configuration(mode=mode))
+    assert told == [1]
+    assert driven.port.effects == 1
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_function_that_takes_the_output_is_an_effect_and_an_answer_is_none(mode: Mode) -> None:
+    configuration = Configuration(mode=mode)
+
+    def file(text: str) -> str:
+        return text
+
+    filing = drive(Agent(TestModel(), output_type=file), call("x"), configuration=configuration)
+    assert filing.port.effects == 1
+    for agent in (Agent(TestModel()), Agent(TestModel(), output_type=Report)):
+        assert drive(agent, call("x"), configuration=configuration).port.effects == 0
 
 
 @pytest.mark.parametrize("mode", MODES)

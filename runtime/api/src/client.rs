@@ -15,6 +15,7 @@ use hyper::Method;
 use serde::de::DeserializeOwned;
 
 use crate::action::{ActionAnswer, ActionKind, ActionOutcome, ActionRequest};
+use crate::deadletter::{DeadLetter, DeadLetterList, Dropped};
 use crate::detail::AgentDetail;
 use crate::dossier::{Dossier, WhichExit};
 use crate::event::{EventList, NodeEvent};
@@ -262,6 +263,58 @@ impl Client {
         Ok(())
     }
 
+    /// The dead letters of one agent, or all.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn dead_letters(&self, agent: Option<&str>) -> Result<DeadLetterList, ClientError> {
+        self.get(letters_route(agent), limits::REQUEST_TIMEOUT)
+            .await
+    }
+
+    /// One dead letter, with all that is known.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn dead_letter(&self, id: &str) -> Result<DeadLetter, ClientError> {
+        let route = letters_route(None).segment(id);
+        self.get(route, limits::REQUEST_TIMEOUT).await
+    }
+
+    /// Makes the call of a dead letter again, and waits for its result, which ends the letter.
+    /// Dropping the future cancels the run.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn retry_dead_letter(&self, id: &str) -> Result<RunResult, ClientError> {
+        let route = letters_route(None).segment(id).segment("retry");
+        let wait = limits::run_wait(None);
+        self.exchange(Method::POST, route, None, wait).await
+    }
+
+    /// Forgets a dead letter.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn drop_dead_letter(&self, id: &str) -> Result<(), ClientError> {
+        let route = letters_route(None).segment(id);
+        self.send(Method::DELETE, route, None, limits::REQUEST_TIMEOUT)
+            .await?;
+        Ok(())
+    }
+
+    /// Forgets the dead letters of one agent, or all; how many there were.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn drop_dead_letters(&self, agent: Option<&str>) -> Result<u64, ClientError> {
+        let route = letters_route(agent);
+        let dropped: Dropped = self
+            .exchange(Method::DELETE, route, None, limits::REQUEST_TIMEOUT)
+            .await?;
+        Ok(dropped.dropped)
+    }
+
     /// Asks the node to stop in order. It is answered when the stop has begun.
     ///
     /// # Errors
@@ -344,6 +397,14 @@ fn to_body<T: serde::Serialize>(request: &T) -> Result<Vec<u8>, ClientError> {
             limit: limits::REQUEST_BYTES_MAX,
         }),
         false => Ok(body),
+    }
+}
+
+fn letters_route(agent: Option<&str>) -> Route {
+    let route = Route::new("/v1/deadletters");
+    match agent {
+        Some(agent) => route.query("agent", agent),
+        None => route,
     }
 }
 

@@ -97,6 +97,12 @@ pub struct AgentSummary {
     pub cancel_grace_ms: u64,
     /// What its processes may use.
     pub limits: ResourceLimits,
+    /// Whether its author says that a run may be executed twice.
+    pub idempotent: bool,
+    /// How often a call is executed again after a crash.
+    pub retry_on_crash: u64,
+    /// With so many deaths a call is refused; 0: never.
+    pub poison_after: u64,
 }
 
 /// What an agent's processes may use; null where it is not limited.

@@ -72,6 +72,12 @@ pub struct RunCutOff {
     pub tool_calls: u64,
     /// Whether it had been told to stop.
     pub cancelled: bool,
+    /// What may have come of it: `no_effect` or `unknown`.
+    pub outcome: String,
+    /// Whether it is executed again.
+    pub again: bool,
+    /// The dead letter that it was made; null where it was none.
+    pub dead_letter: Option<String>,
 }
 
 /// A frame that went over the pipe, without what it said.

@@ -87,6 +87,7 @@ fn meaning(code: &str) -> Meaning {
         "cancelled" => (ExitCode::Cancelled, 499, "The run was cancelled"),
         "agent_error" => (ExitCode::Failure, 500, "The agent's code raised"),
         "agent_crashed" => (ExitCode::Failure, 502, "The agent's process died"),
+        "call_poisoned" => (ExitCode::Failure, 422, "The call kills its agent"),
         "agent_stopped" => (ExitCode::Failure, 503, "The agent is stopped"),
         "agent_failed" => (ExitCode::Failure, 503, "The agent is down for good"),
         "model_error" => (ExitCode::Failure, 502, "The model's provider failed"),

@@ -8,6 +8,7 @@
 
 mod action;
 mod client;
+mod deadletter;
 mod detail;
 mod dossier;
 mod event;
@@ -25,6 +26,7 @@ mod status;
 
 pub use action::{ActionAnswer, ActionKind, ActionOutcome, ActionRequest};
 pub use client::{Client, ClientError, ConnectError, Follow, LogQuery, RunStream, limits};
+pub use deadletter::{DeadLetter, DeadLetterHead, DeadLetterList, Dropped};
 pub use detail::{AgentDetail, AgentSummary, LastFault, LivenessSummary, ResourceLimits};
 pub use dossier::{Dossier, Frame, LiveFrames, NextStep, NoExit, RunCutOff, WhichExit};
 pub use event::{EventList, NodeEvent};

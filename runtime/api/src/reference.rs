@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::{
-    ActionAnswer, ActionOutcome, ActionRequest, AgentDetail, AgentStatus, AgentSummary, Dossier,
-    ErrorBody, EventList, ExitCode, Fault, Frame, LastExit, LastFault, LiveFrames, LivenessSummary,
-    LogLine, LogList, NextStep, NodeEvent, Problem, Program, ReplicaStatus, ResourceLimits,
-    RunCutOff, RunEvent, RunRequest, RunResult, SessionView, Stack, StackList, Status,
-    SupervisorExit, SupervisorStatus, ToolEvent, Turn, Usage,
+    ActionAnswer, ActionOutcome, ActionRequest, AgentDetail, AgentStatus, AgentSummary, DeadLetter,
+    DeadLetterHead, DeadLetterList, Dossier, Dropped, ErrorBody, EventList, ExitCode, Fault, Frame,
+    LastExit, LastFault, LiveFrames, LivenessSummary, LogLine, LogList, NextStep, NodeEvent,
+    Problem, Program, ReplicaStatus, ResourceLimits, RunCutOff, RunEvent, RunRequest, RunResult,
+    SessionView, Stack, StackList, Status, SupervisorExit, SupervisorStatus, ToolEvent, Turn,
+    Usage,
 };
 use serde_json::{Map, Value, json};
 
@@ -101,6 +102,7 @@ fn request() -> RunRequest {
         instructions: Some(String::new()),
         usage_limits: Some(Map::new()),
         stream: true,
+        restarts: true,
         timeout_ms: Some(1),
     }
 }
@@ -178,6 +180,10 @@ fn of_status() -> Vec<(&'static str, Value)> {
         ("Frame", json!(Frame::default())),
         ("LiveFrames", json!(LiveFrames::default())),
         ("NextStep", json!(NextStep::default())),
+        ("DeadLetterList", json!(DeadLetterList::default())),
+        ("DeadLetterHead", json!(DeadLetterHead::default())),
+        ("DeadLetter", json!(DeadLetter::default())),
+        ("Dropped", json!(Dropped::default())),
     ]
 }
 

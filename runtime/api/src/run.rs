@@ -43,6 +43,10 @@ pub struct RunRequest {
     /// Whether the answer is a stream of events.
     #[serde(default, skip_serializing_if = "is_false")]
     pub stream: bool,
+    /// Whether a stream of which something was read may begin again after a crash: a second `run`
+    /// then says that what came before is void.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub restarts: bool,
     /// How long queue and run may take together; it can only shorten the agent's `call_timeout`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<u64>,
@@ -50,7 +54,7 @@ pub struct RunRequest {
 
 impl RunRequest {
     /// Every field, for the nearest name to a wrong one.
-    pub const FIELDS: [&'static str; 11] = [
+    pub const FIELDS: [&'static str; 12] = [
         "prompt",
         "input",
         "session",
@@ -61,6 +65,7 @@ impl RunRequest {
         "instructions",
         "usage_limits",
         "stream",
+        "restarts",
         "timeout_ms",
     ];
 
@@ -92,6 +97,10 @@ fn present<'de, D: serde::Deserializer<'de>>(source: D) -> Result<Option<Value>,
     Value::deserialize(source).map(Some)
 }
 
+const fn once() -> u64 {
+    1
+}
+
 /// How a run ended well.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunResult {
@@ -101,6 +110,9 @@ pub struct RunResult {
     pub agent: String,
     /// The incarnation that answered.
     pub incarnation: u64,
+    /// How often the call was executed: more than once only after crashes.
+    #[serde(default = "once")]
+    pub attempts: u64,
     /// The output: text, or what the agent's output type says.
     pub output: Value,
     /// Requests and tokens, where the agent has a model; null otherwise.
@@ -114,7 +126,7 @@ pub struct RunResult {
 #[derive(Clone, Debug, PartialEq)]
 pub enum RunEvent {
     /// An incarnation took the call; the first event, unless the run ends before it. It comes
-    /// again where the run moves to another incarnation before it began.
+    /// again where the run begins again in another incarnation: chunks before it are void then.
     Run {
         /// The run's name, for `cancel`.
         run: String,
@@ -187,6 +199,15 @@ impl RunEvent {
             Self::Result(_) => "result",
             Self::Error(_) => "error",
             Self::Unknown { name, .. } => name,
+        }
+    }
+
+    /// Its number among the chunks and tool events of the run.
+    #[must_use]
+    pub const fn seq(&self) -> Option<u64> {
+        match self {
+            Self::Chunk { seq, .. } | Self::Tool(ToolEvent { seq, .. }) => Some(*seq),
+            Self::Run { .. } | Self::Result(_) | Self::Error(_) | Self::Unknown { .. } => None,
         }
     }
 
@@ -281,6 +302,7 @@ mod tests {
             run: "r-1".into(),
             agent: "echo".into(),
             incarnation: 2,
+            attempts: 1,
             output: json!({"a": [1, null]}),
             usage: Value::Null,
             duration_ms: 7,
@@ -357,6 +379,7 @@ mod tests {
             instructions: Some(String::new()),
             usage_limits: Some(Map::new()),
             stream: true,
+            restarts: true,
             timeout_ms: Some(1),
         };
         let Value::Object(fields) = json!(full) else {

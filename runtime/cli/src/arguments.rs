@@ -69,6 +69,9 @@ pub(crate) enum Verb {
     Logs(LogArguments),
     /// Print what happened in the node
     Events(EventArguments),
+    /// List the calls that have killed their agent too often, show one, retry or drop it
+    #[command(visible_alias = "dlq")]
+    Deadletters(LetterArguments),
     /// Measure what the runtime adds to an agent, beside the floor of the same run
     Bench(BenchArguments),
 }
@@ -244,6 +247,57 @@ pub(crate) struct EventArguments {
     /// The last so many events
     #[arg(long, value_name = "N", env = "SYNAPSE_TAIL")]
     pub(crate) tail: Option<usize>,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
+}
+
+/// `deadletters`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, flatten_help = true)]
+pub(crate) struct LetterArguments {
+    #[command(subcommand)]
+    pub(crate) verb: Option<LetterVerb>,
+    #[command(flatten)]
+    pub(crate) place: PlaceArguments,
+    /// Only those of this agent
+    pub(crate) agent: Option<String>,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
+}
+
+/// What is done with a dead letter.
+#[derive(Debug, Subcommand)]
+pub(crate) enum LetterVerb {
+    /// Show everything that is known of one
+    Show(LetterId),
+    /// Make its call again, alone in the agent's process; a result ends the letter
+    Retry(LetterId),
+    /// Forget one, or all: its call is as any other again
+    Drop(DropArguments),
+}
+
+/// One dead letter.
+#[derive(Debug, Args)]
+pub(crate) struct LetterId {
+    #[command(flatten)]
+    pub(crate) place: PlaceArguments,
+    /// The letter, such as d-3
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
+}
+
+/// `deadletters drop`.
+#[derive(Debug, Args)]
+pub(crate) struct DropArguments {
+    #[command(flatten)]
+    pub(crate) place: PlaceArguments,
+    /// The letter, such as d-3
+    #[arg(required_unless_present = "all")]
+    pub(crate) id: Option<String>,
+    /// Every letter
+    #[arg(long, conflicts_with = "id", env = "SYNAPSE_ALL", value_parser = truth())]
+    pub(crate) all: bool,
     #[command(flatten)]
     pub(crate) output: OutputArguments,
 }

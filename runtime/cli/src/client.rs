@@ -1,6 +1,7 @@
 //! The verbs that speak with a running node, through its control socket.
 
 pub(crate) mod call;
+pub(crate) mod deadletters;
 pub(crate) mod feeds;
 pub(crate) mod status;
 

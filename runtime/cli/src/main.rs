@@ -70,6 +70,7 @@ async fn dispatch(verb: Verb) -> Result<u8, Failure> {
         Verb::Logs(arguments) => client::feeds::logs(&arguments).await,
         Verb::Events(arguments) => client::feeds::events(&arguments).await,
         Verb::Stack(arguments) => client::status::stack(&arguments).await,
+        Verb::Deadletters(arguments) => client::deadletters::deadletters(&arguments).await,
         Verb::Inspect(arguments) => client::status::inspect(&arguments).await,
         Verb::Bench(arguments) => bench::bench(arguments).await,
         // Done before the runtime was started.

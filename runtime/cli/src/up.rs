@@ -30,6 +30,8 @@ use stdin::Stdin;
 
 /// The schema of supervision.toml in the data directory, for editors.
 const SCHEMA_FILE: &str = "supervision.schema.json";
+/// The calls that have killed their agents too often.
+const DEAD_LETTERS_FOLDER: &str = "deadletters";
 /// The lines that were typed in the console.
 const HISTORY_FILE: &str = "history";
 
@@ -155,6 +157,7 @@ fn node_settings(
         // Any number will do: it spreads restarts that would otherwise fall together.
         seed: u64::from(std::process::id()),
         spawner: Some(spawner),
+        dead_letters: Some(runtime.data_dir.join(DEAD_LETTERS_FOLDER)),
         ..NodeSettings::new(runtime.node.as_str(), configuration.tree.clone(), launcher)
     }
     .sessions_in_memory(runtime.sessions.count_max, bytes)

@@ -18,7 +18,7 @@ use crate::limits::Machine;
 use crate::problem::{Problem, Problems};
 use crate::raw::{RawAgent, RawLiveness, RawPython, RawUsageLimits};
 use crate::settings::count;
-use crate::{limits, model, module, output_schema, surprise};
+use crate::{crash, limits, model, module, output_schema, surprise};
 
 const SHUTDOWN: Millis = Millis::from_secs(5);
 const MAILBOX_SIZE: u64 = 256;
@@ -114,6 +114,7 @@ pub(crate) fn spec(
         liveness: raw.liveness.value().map(liveness).unwrap_or_default(),
         cancel_grace: raw.cancel_grace.or(Duration(CANCEL_GRACE)).0,
         limits: raw.limits.value().map(limits::resolve).unwrap_or_default(),
+        crash: crash::spec(raw),
     }
 }
 
@@ -147,6 +148,7 @@ fn check(
         limits::check(&given.value, &key, for_agents.machine, problems);
     }
     one_at_a_time(raw, path, problems);
+    crash::check(raw, path, problems);
     passed_and_set(raw, path, problems);
     timeouts(raw, path, problems);
     without_code(raw, path, problems);

@@ -9,6 +9,7 @@ mod agent;
 mod backoff;
 mod check;
 mod configuration;
+mod crash;
 mod document;
 mod element;
 mod finding;

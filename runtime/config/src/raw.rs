@@ -50,6 +50,10 @@ const INTERVAL_MIN_MS: u64 = 100;
 const LOOP_LAG_MIN_MS: u64 = 250;
 /// The same of silence: a whole process may wait that long for a processor.
 const SILENCE_MIN_MS: u64 = 1_000;
+/// Further tries of a call whose process dies: each costs every run of that process.
+const RETRIES_MAX: u64 = 10;
+/// Deaths by one call until it is refused.
+const POISON_MAX: u64 = 100;
 /// Any whole number that TOML can write.
 const ANY: u64 = i64::MAX.unsigned_abs();
 
@@ -278,6 +282,14 @@ table! {
         cancel_grace: Duration<0>, "\"10s\"", "\"2s\"";
         /// What each of its processes, with all that it starts, may use.
         limits: RawLimits, "{}", "{ memory = \"512MiB\", processes = 16 }";
+        /// Whether a run may be executed twice without harm.
+        idempotent: bool, "false", "true";
+        /// How often a call whose process dies is executed again, within its deadline. Only with
+        /// `idempotent = true`.
+        retry_on_crash: Whole<0, RETRIES_MAX>, "0", "2";
+        /// A call that has killed the agent this often is refused, and kept as a dead letter;
+        /// 0: never.
+        poison_after: Whole<0, POISON_MAX>, "3", "5";
     }
 }
 

@@ -1,6 +1,7 @@
 //! What could stand where the cursor is, and what a hint says; from the table of verbs and the
 //! names that live in the node. Pure; it does not know the line editor.
 
+use crate::grammar::Letters;
 use crate::machine::Names;
 use crate::verb::{Operand, VERBS, VerbRow, row_named};
 
@@ -91,10 +92,29 @@ fn operands(row: &VerbRow, given: &[&str], names: &Names) -> Vec<(String, String
             all.filter(|(name, _)| !given.contains(&name.as_str()))
                 .collect()
         }
+        Some(Operand::OptionalLetterVerb) if given.is_empty() => {
+            let verbs = Letters::VERBS
+                .iter()
+                .map(|verb| about(verb, "a dead letter"));
+            verbs.chain(agents).collect()
+        }
+        Some(Operand::OptionalLetter) if given.len() == 1 => names
+            .letters
+            .iter()
+            .filter(|_| given.iter().all(|verb| Letters::VERBS.contains(verb)))
+            .map(|id| about(id, "dead letter"))
+            .collect(),
         Some(Operand::OptionalVerb) if given.is_empty() => {
             VERBS.iter().map(|row| about(row.name, row.about)).collect()
         }
-        Some(Operand::Agent | Operand::OptionalVerb | Operand::Text | Operand::OptionalJson)
+        Some(
+            Operand::Agent
+            | Operand::OptionalVerb
+            | Operand::OptionalLetterVerb
+            | Operand::OptionalLetter
+            | Operand::Text
+            | Operand::OptionalJson,
+        )
         | None => Vec::new(),
     }
 }
@@ -139,6 +159,7 @@ mod tests {
         Names {
             agents: text(&["assistant", "analyst", "echo"]),
             supervisors: text(&["root", "research"]),
+            letters: text(&["d-3", "d-17"]),
         }
     }
 
@@ -162,8 +183,12 @@ mod tests {
         check("/call echo a", &[]);
         check("/help ki", &["kill"]);
         check("/tree a", &[]);
-        check("/de", &["/deps"]);
+        check("/de", &["/deps", "/deadletters"]);
         check("/deps a", &[]);
+        check("/deadletters r", &["retry"]);
+        check("/deadletters e", &["echo"]);
+        check("/deadletters show d", &["d-3", "d-17"]);
+        check("/deadletters echo d", &[]);
     }
 
     #[test]

@@ -58,6 +58,8 @@ pub enum Command {
     },
     /// `/restart`, `/stop`, `/start`, `/kill`
     Operate(ActionKind, Vec<String>),
+    /// `/deadletters`
+    Letters(Letters),
     /// `/events`
     Events {
         /// Go on as more comes.
@@ -65,6 +67,26 @@ pub enum Command {
     },
     /// `/quit`
     Quit,
+}
+
+/// What is asked about dead letters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Letters {
+    /// The list, of one agent or of all.
+    List(Option<String>),
+    /// Everything about one.
+    Show(String),
+    /// One more try.
+    Retry(String),
+    /// Forget one.
+    Drop(String),
+    /// Forget all.
+    DropAll,
+}
+
+impl Letters {
+    /// The words that do something with one letter.
+    pub(crate) const VERBS: [&'static str; 3] = ["show", "retry", "drop"];
 }
 
 /// Why a line is no command. The text is shown to the user as it stands.
@@ -256,6 +278,7 @@ fn command(row: &'static VerbRow, mut arguments: Arguments) -> Result<Command, M
             follow: arguments.follow,
             previous: arguments.previous,
         },
+        Verb::Deadletters => Command::Letters(letters(row, arguments)?),
         Verb::Restart => operate(row, ActionKind::Restart, arguments)?,
         Verb::Stop => operate(row, ActionKind::Stop, arguments)?,
         Verb::Start => operate(row, ActionKind::Start, arguments)?,
@@ -269,6 +292,21 @@ fn command(row: &'static VerbRow, mut arguments: Arguments) -> Result<Command, M
 
 fn stack_target(row: &VerbRow, word: &str) -> Result<StackTarget, Misread> {
     word.parse().map_err(|_no_replica| surplus(row, word))
+}
+
+fn letters(row: &VerbRow, arguments: Arguments) -> Result<Letters, Misread> {
+    let mut names = arguments.names.into_iter();
+    let (first, id) = (names.next(), names.next());
+    let known = first.as_deref().filter(|it| Letters::VERBS.contains(it));
+    Ok(match (known, id) {
+        (Some(_), None) => return Err(missing(row, "the id of a letter")),
+        (Some("show"), Some(id)) => Letters::Show(id),
+        (Some("retry"), Some(id)) => Letters::Retry(id),
+        (Some(_), Some(id)) if id == "all" => Letters::DropAll,
+        (Some(_), Some(id)) => Letters::Drop(id),
+        (None, Some(id)) => return Err(surplus(row, &id)),
+        (None, None) => Letters::List(first),
+    })
 }
 
 fn topic(arguments: &Arguments) -> Result<Option<Verb>, Misread> {
@@ -416,6 +454,30 @@ mod tests {
     fn operations_take_many_names_and_globs() {
         let command = Command::Operate(ActionKind::Restart, text(&["echo", "res*"]));
         assert_eq!(parse("/restart echo res*"), Ok(command));
+    }
+
+    #[test]
+    fn dead_letters_are_listed_shown_tried_again_and_dropped() {
+        let id = || "d-3".to_owned();
+        for (line, expected) in [
+            ("/deadletters", Letters::List(None)),
+            ("/deadletters echo", Letters::List(Some("echo".into()))),
+            ("/deadletters show d-3", Letters::Show(id())),
+            ("/dlq retry d-3", Letters::Retry(id())),
+            ("/deadletters drop d-3", Letters::Drop(id())),
+            ("/deadletters drop all", Letters::DropAll),
+        ] {
+            assert_eq!(parse(line), Ok(Command::Letters(expected)), "{line}");
+        }
+        let usage = "/deadletters [show|retry|drop ID]";
+        refused(
+            "/deadletters show",
+            &format!("/deadletters needs the id of a letter: {usage}"),
+        );
+        refused(
+            "/deadletters echo d-3",
+            &format!("/deadletters does not take \"d-3\": {usage}"),
+        );
     }
 
     #[test]

@@ -24,7 +24,7 @@ mod terminal;
 mod verb;
 
 pub use end::{ConsoleEnd, ConsoleError, ConsoleOptions, Place};
-pub use grammar::{Command, Misread, parse};
+pub use grammar::{Command, Letters, Misread, parse};
 pub use nearest::{did_you_mean, nearest};
 pub use shell::run;
 pub use surroundings::{CELLS_UNLIMITED, Surroundings, terminal_cells};

@@ -3,6 +3,7 @@
 
 mod answer;
 mod chronicle;
+mod deadletters;
 mod dossier;
 mod help;
 mod inspect;
@@ -20,6 +21,7 @@ mod tests;
 
 pub use answer::{Voice, cost, cost_at_right, fault, history, output, tool};
 pub use chronicle::{actions, event, log_line, notice};
+pub use deadletters::{dead_letter, dead_letters};
 pub use dossier::dossier;
 pub use help::help;
 pub use inspect::inspect;

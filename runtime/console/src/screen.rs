@@ -147,6 +147,14 @@ impl Composer {
             View::History(session) => (true, render::history(&session, palette)),
             View::Log(line) => (true, render::log_line(&line, palette)),
             View::Event(event) => (true, render::event(&event, palette)),
+            View::Letters(list) => (
+                true,
+                render::dead_letters(&list, cells, Voice::Console, palette),
+            ),
+            View::Letter(letter) => (
+                true,
+                render::dead_letter(&letter, cells, Voice::Console, palette),
+            ),
             View::Acted(outcomes) => (true, render::actions(&outcomes, palette)),
             View::Tool(event) => (false, render::tool(&event, cells, palette)),
             View::Notice { event, kept } => {
@@ -334,6 +342,7 @@ mod tests {
             run: "r-1".into(),
             agent: "assistant".into(),
             incarnation: 1,
+            attempts: 1,
             output: json!("x"),
             usage: json!({"input_tokens": 5, "output_tokens": 6}),
             duration_ms: 4,

@@ -254,6 +254,7 @@ impl Shell {
                 let request = RunRequest {
                     session: Some(session),
                     deps,
+                    restarts: true,
                     ..RunRequest::prompt(text)
                 };
                 self.tasks.call(task, agent, request);

@@ -8,6 +8,7 @@ use synapse_api::{Client, ClientError, Follow, LogQuery, NodeEvent, RunEvent, Ru
 use tokio::sync::mpsc::Sender;
 use tokio::task::{AbortHandle, JoinSet};
 
+use crate::grammar::Letters;
 use crate::machine::{Answer, Event, Failure, Item, Question, Task, Watch};
 
 /// Between two tries to follow the node's events, so that a node that refuses is not flooded.
@@ -185,7 +186,21 @@ async fn answer(client: &Client, question: Question) -> Result<Answer, ClientErr
             Answer::Logs(client.logs(&agent, query).await?)
         }
         Question::Events => Answer::Events(client.events(Some(TAIL_LINES)).await?),
+        Question::Letters(letters) => about_letters(client, letters).await?,
         Question::Act(kind, targets) => Answer::Acted(client.action(kind, &targets).await?),
+    })
+}
+
+async fn about_letters(client: &Client, letters: Letters) -> Result<Answer, ClientError> {
+    Ok(match letters {
+        Letters::List(agent) => Answer::Letters(client.dead_letters(agent.as_deref()).await?),
+        Letters::Show(id) => Answer::Letter(Box::new(client.dead_letter(&id).await?)),
+        Letters::Retry(id) => Answer::Tried(client.retry_dead_letter(&id).await?),
+        Letters::Drop(id) => client
+            .drop_dead_letter(&id)
+            .await
+            .map(|()| Answer::Dropped(1))?,
+        Letters::DropAll => Answer::Dropped(client.drop_dead_letters(None).await?),
     })
 }
 

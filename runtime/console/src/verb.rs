@@ -34,6 +34,8 @@ pub enum Verb {
     Start,
     /// SIGKILL to an agent's process.
     Kill,
+    /// The calls that have killed their agent too often.
+    Deadletters,
     /// What happened in the node.
     Events,
     /// Leaves the console.
@@ -49,6 +51,10 @@ pub enum Operand {
     Agent,
     /// One or more names or globs of agents or supervisors.
     Targets,
+    /// The name of an agent, or what is done with a dead letter; optional.
+    OptionalLetterVerb,
+    /// The id of a dead letter, optional.
+    OptionalLetter,
     /// The rest of the line, as it stands.
     Text,
     /// The rest of the line, a JSON value; or nothing.
@@ -223,6 +229,16 @@ pub const VERBS: &[VerbRow] = &[
         ..PLAIN
     },
     VerbRow {
+        verb: Verb::Deadletters,
+        name: "deadletters",
+        aliases: &["dlq"],
+        operands: &[Operand::OptionalLetterVerb, Operand::OptionalLetter],
+        arguments: "[show|retry|drop ID]",
+        about: "calls that killed their agent too often",
+        more: "An agent's name lists its own. A retry runs alone in its process. drop all forgets all.",
+        ..PLAIN
+    },
+    VerbRow {
         verb: Verb::Restart,
         name: "restart",
         operands: &[Operand::Targets],
@@ -320,7 +336,15 @@ mod tests {
             let required = row
                 .operands
                 .iter()
-                .filter(|it| !matches!(it, Operand::OptionalVerb | Operand::OptionalJson))
+                .filter(|it| {
+                    !matches!(
+                        it,
+                        Operand::OptionalVerb
+                            | Operand::OptionalJson
+                            | Operand::OptionalLetterVerb
+                            | Operand::OptionalLetter
+                    )
+                })
                 .count();
             let shown = row.arguments.split(' ').filter(|word| !word.is_empty());
             let shown_required =

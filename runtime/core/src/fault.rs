@@ -44,6 +44,8 @@ pub enum FaultCode {
     AgentError,
     /// The agent's process died with the call in flight.
     AgentCrashed,
+    /// The call has killed the agent too often, and is kept as a dead letter.
+    CallPoisoned,
     /// The agent was stopped by an operator, or the node is stopping.
     AgentStopped,
     /// The agent is down for good: its supervisor gave up.
@@ -64,7 +66,7 @@ pub enum FaultCode {
 
 impl FaultCode {
     /// All codes, in the order of the documentation.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::InvalidInput,
         Self::SchemaViolation,
         Self::AgentNotFound,
@@ -74,6 +76,7 @@ impl FaultCode {
         Self::Cancelled,
         Self::AgentError,
         Self::AgentCrashed,
+        Self::CallPoisoned,
         Self::AgentStopped,
         Self::AgentFailed,
         Self::ModelError,
@@ -97,6 +100,7 @@ impl FaultCode {
             Self::Cancelled => "cancelled",
             Self::AgentError => "agent_error",
             Self::AgentCrashed => "agent_crashed",
+            Self::CallPoisoned => "call_poisoned",
             Self::AgentStopped => "agent_stopped",
             Self::AgentFailed => "agent_failed",
             Self::ModelError => "model_error",
@@ -126,9 +130,11 @@ impl FaultCode {
             | Self::DeadlineExceeded
             | Self::LimitExceeded
             | Self::OutputTooLarge => Origin::Runtime,
-            Self::AgentError | Self::AgentCrashed | Self::AgentStopped | Self::AgentFailed => {
-                Origin::Agent
-            }
+            Self::AgentError
+            | Self::AgentCrashed
+            | Self::CallPoisoned
+            | Self::AgentStopped
+            | Self::AgentFailed => Origin::Agent,
             Self::ModelError | Self::OutputInvalid => Origin::Model,
             Self::ToolFailed | Self::ToolDenied => Origin::Tool,
         }

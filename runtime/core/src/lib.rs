@@ -6,6 +6,7 @@
 
 #![warn(missing_docs)]
 
+pub mod crash;
 pub mod exit;
 pub mod fault;
 pub mod incarnation;

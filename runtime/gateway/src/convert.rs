@@ -226,6 +226,9 @@ fn summary(spec: &AgentSpec) -> api::AgentSummary {
                 .cpu_seconds
                 .map(|seconds| seconds.saturating_mul(1000)),
         },
+        idempotent: spec.crash.idempotent,
+        retry_on_crash: spec.crash.retry_on_crash.into(),
+        poison_after: spec.crash.poison_after.into(),
     }
 }
 
@@ -269,6 +272,7 @@ pub(crate) fn run_result(outcome: node::RunOutcome) -> api::RunResult {
         run: outcome.run.to_string(),
         agent: outcome.agent.to_string(),
         incarnation: outcome.incarnation,
+        attempts: outcome.attempts.into(),
         output: outcome.output,
         usage: outcome.usage,
         duration_ms: millis(outcome.duration),
@@ -370,6 +374,48 @@ pub(crate) fn node_event(event: node::NodeEvent) -> api::NodeEvent {
         incarnation: event.incarnation,
         message: event.message,
         data,
+    }
+}
+
+pub(crate) fn dead_letters(list: node::DeadLetterList) -> api::DeadLetterList {
+    api::DeadLetterList {
+        letters: list.letters.iter().map(head).collect(),
+        damaged: list.damaged,
+    }
+}
+
+fn head(head: &node::DeadLetterHead) -> api::DeadLetterHead {
+    api::DeadLetterHead {
+        id: head.id.to_string(),
+        agent: head.agent.clone(),
+        at: head.at.clone(),
+        session: head.session.clone(),
+        run: head.run.clone(),
+        deaths: head.deaths.into(),
+        attempts: head.attempts.into(),
+        reason: head.reason.clone(),
+        preview: head.preview.clone(),
+    }
+}
+
+pub(crate) fn dead_letter(letter: &node::DeadLetter) -> api::DeadLetter {
+    let call = letter.call.clone();
+    api::DeadLetter {
+        head: head(&letter.head),
+        input: call.input,
+        stream: call.stream,
+        deps: call.deps.unwrap_or_default(),
+        history_segments: count(call.history.len()),
+        model: call.model,
+        settings: call.settings,
+        instructions: call.instructions,
+        exits: letter.exits.clone(),
+    }
+}
+
+pub(crate) fn dropped(number: usize) -> api::Dropped {
+    api::Dropped {
+        dropped: count(number),
     }
 }
 

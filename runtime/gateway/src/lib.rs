@@ -8,6 +8,7 @@
 
 mod closing;
 mod convert;
+mod deadletters;
 mod limits;
 mod lock;
 mod refusal;

@@ -125,7 +125,7 @@ impl Parameters {
     }
 
     /// The parameter of this name; the last, where there are many.
-    fn text(&self, name: &str) -> Option<&str> {
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.0
             .iter()
             .rev()

@@ -18,6 +18,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use crate::closing::Closing;
 use crate::convert;
+use crate::deadletters;
 use crate::limits::{SETTLE_TIMEOUT_DEFAULT, TAIL_DEFAULT, TAIL_MAX, TARGETS_MAX, TIMEOUT_MS_MAX};
 use crate::refusal::{Refusal, nearest};
 use crate::request::{Parameters, Segment, read_object, timeout};
@@ -52,7 +53,7 @@ where
 }
 
 /// Every route, as `docs/control-api.md` has them; a test holds the two together.
-fn table() -> [(&'static str, &'static str, MethodRouter<Shared>); 12] {
+fn table() -> [(&'static str, &'static str, MethodRouter<Shared>); 17] {
     use routing::{delete, get, post};
     [
         ("GET", "/v1/status", get(status)),
@@ -66,6 +67,19 @@ fn table() -> [(&'static str, &'static str, MethodRouter<Shared>); 12] {
         ("GET", "/v1/events", get(events)),
         ("GET", "/v1/sessions/{id}", get(session)),
         ("DELETE", "/v1/sessions/{id}", delete(drop_session)),
+        ("GET", "/v1/deadletters", get(deadletters::list)),
+        ("DELETE", "/v1/deadletters", delete(deadletters::drop_many)),
+        ("GET", "/v1/deadletters/{id}", get(deadletters::show)),
+        (
+            "POST",
+            "/v1/deadletters/{id}/retry",
+            post(deadletters::retry),
+        ),
+        (
+            "DELETE",
+            "/v1/deadletters/{id}",
+            delete(deadletters::drop_one),
+        ),
         ("POST", "/v1/shutdown", post(shutdown)),
     ]
 }
@@ -233,6 +247,7 @@ where
         let data = serde_json::to_string(&item).ok()?;
         Some(Outgoing {
             name: self.name.to_owned(),
+            id: None,
             data,
         })
     }
@@ -345,6 +360,7 @@ mod tests {
             EventKind::AgentDown,
             EventKind::Operator,
             EventKind::SupervisorGaveUp,
+            EventKind::DeadLetter,
             EventKind::CrashReport,
         ] {
             assert!(

@@ -55,6 +55,7 @@ impl Source for RunSource {
         let event = convert::run_event(event, self.run.id(), &self.agent);
         Some(Outgoing {
             name: event.name().to_owned(),
+            id: event.seq(),
             data: event.to_json().to_string(),
         })
     }
@@ -89,6 +90,7 @@ fn call_request(request: RunRequest) -> Result<CallRequest, Refusal> {
     Ok(CallRequest {
         input,
         stream: request.stream,
+        restarts: request.restarts,
         session: request.session,
         deps: request.deps,
         history: request

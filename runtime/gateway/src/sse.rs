@@ -21,6 +21,8 @@ use crate::limits::{BATCH_BYTES, PING_INTERVAL};
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     pub(crate) name: String,
+    /// Its number in its stream, where it has one.
+    pub(crate) id: Option<u64>,
     pub(crate) data: String,
 }
 
@@ -90,7 +92,12 @@ impl<S: Source> Writer<S> {
 
     fn take(&mut self, event: Option<Outgoing>, bytes: &mut Vec<u8>) {
         match event {
-            Some(event) => write(bytes, &event.name, &event.data),
+            Some(event) => {
+                if let Some(id) = event.id {
+                    bytes.extend_from_slice(format!("id: {id}\n").as_bytes());
+                }
+                write(bytes, &event.name, &event.data);
+            }
             None => self.ended = true,
         }
     }
@@ -120,6 +127,7 @@ mod tests {
             match self.0.pop_front() {
                 Some(data) => data.map(|data| Outgoing {
                     name: "x".into(),
+                    id: None,
                     data: data.into(),
                 }),
                 None => std::future::pending().await,

@@ -5,6 +5,7 @@ pub(crate) mod launch;
 pub(crate) mod process;
 pub(crate) mod stacks;
 pub(crate) mod stderr;
+pub(crate) mod suspicion;
 
 mod birth;
 mod dotenv;
@@ -35,7 +36,9 @@ use crate::agent::living::Living;
 use crate::agent::replica::Replica;
 use crate::agent::stacks::StackSource;
 use crate::agent::standby::Standby;
+use crate::agent::suspicion::Suspicion;
 use crate::call::{Abandoned, Call};
+use crate::deadletters::{DeadLetters, LetterId};
 use crate::deadlines::{Deadlines, Limit};
 use crate::handle::{RunId, RunOutcome};
 use crate::link::{CancelReason, LinkCommand};
@@ -64,6 +67,9 @@ pub(crate) struct Agent {
     /// What must not stand in anything that is told of it.
     pub(crate) secrets: Secrets,
     standby: Standby,
+    /// Which calls are held to be killing it.
+    pub(crate) suspicion: Suspicion,
+    pub(crate) letters: Arc<DeadLetters>,
     /// Held while an operator's wish is noted and sent, and while a replica comes or goes for
     /// good, so that state and mailbox change in one order.
     order: Mutex<()>,
@@ -87,7 +93,7 @@ struct Record {
 }
 
 impl Agent {
-    pub(crate) fn new(spec: AgentSpec, path: String) -> Self {
+    pub(crate) fn new(spec: AgentSpec, path: String, letters: Arc<DeadLetters>) -> Self {
         let name: Arc<str> = spec.name.as_str().into();
         Self {
             mailbox: Mailbox::new(Arc::clone(&name), spec.mailbox, Sharing::from(&spec)),
@@ -95,6 +101,8 @@ impl Agent {
             log: LogBook::new(Arc::clone(&name)),
             secrets: Secrets::default(),
             standby: Standby::default(),
+            suspicion: Suspicion::new(spec.crash),
+            letters,
             order: Mutex::default(),
             incarnations: AtomicU64::new(0),
             holds: AtomicU64::new(0),
@@ -238,6 +246,17 @@ impl Agent {
     pub(crate) fn node_ended(&self) -> Fault {
         let message = format!("{} is stopped: its node is stopping", self.name);
         Fault::new(FaultCode::AgentStopped, message)
+    }
+
+    /// The fault of calls that say the same as one that has become this dead letter.
+    pub(crate) fn condemned(&self, letter: LetterId) -> Fault {
+        let message = format!(
+            "the same call has killed {} too often, and is refused; `deadletters show {letter}` has \
+             the evidence, `deadletters retry {letter}` tries it again",
+            self.name
+        );
+        Fault::new(FaultCode::CallPoisoned, message)
+            .with_details(json!({ "dead_letter": letter.to_string(), "outcome": "not_started" }))
     }
 
     /// The fault of runs whose process the runtime itself has lost hold of.
@@ -457,6 +476,7 @@ impl Agent {
         let group = slot.group.upgrade().ok_or("it has no process now")?;
         if let Some(port) = slot.port.upgrade() {
             self.mailbox.leave(&port);
+            port.note_killed_by_hand();
         }
         // Who waits for readiness from now on means the next incarnation's.
         slot.state = AgentState::Stopping;

@@ -3,17 +3,19 @@
 //! The stage decides who may end it, and only the first end counts. It knows no pipe and no actor.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+use synapse_core::crash::{self, Blame, Ending, Fate, Outcome, Seen};
 use synapse_core::fault::Fault;
-use synapse_core::spec::UsageLimits;
+use synapse_core::spec::{CrashSpec, UsageLimits};
 use tokio::time::Instant;
 
 use crate::clock::timestamp;
+use crate::deadletters::{DeadLetter, KeptCall};
 use crate::handle::{RunEvent, RunId, RunOutcome};
 use crate::link::LinkPort;
 use crate::session::{Lease, Segment};
@@ -26,12 +28,17 @@ pub(crate) const CREDIT_BATCH: u32 = 32;
 /// Bytes of a partial answer that a conversation keeps, give or take a chunk: it is for people, and
 /// a stream may go on for ever.
 const PARTIAL_BYTES_MAX: usize = 1024 * 1024;
+/// The same of a stream outside of conversations: its reader has what came, and hundreds of streams
+/// may be under way.
+const PARTIAL_TOLD_BYTES_MAX: usize = 64 * 1024;
 
 /// What the caller gave, in the form that the link sends.
 #[derive(Debug, Default)]
 pub(crate) struct CallInput {
     pub(crate) input: Value,
     pub(crate) stream: bool,
+    /// Whether the caller forgets what it has read of a stream that begins again.
+    pub(crate) restarts: bool,
     pub(crate) deps: Option<Value>,
     pub(crate) history: Vec<Bytes>,
     pub(crate) model: Option<String>,
@@ -50,6 +57,10 @@ pub(crate) struct Call {
     pub(crate) deadline: Instant,
     /// Whether a conversation keeps what comes of it.
     pub(crate) in_session: bool,
+    /// The dead letter that it tries again.
+    pub(crate) tries: Option<Arc<DeadLetter>>,
+    /// By which calls that say the same are known; made when somebody asks.
+    pub(crate) fingerprint: OnceLock<u64>,
     state: Mutex<State>,
 }
 
@@ -63,8 +74,20 @@ struct State {
     /// The caller waits for the end alone, and is not woken for less.
     waits_for_end: bool,
     read_since_grant: u32,
-    /// The text so far; kept only for a conversation, which keeps a partial answer.
+    /// Whether a chunk was read, so that it cannot be taken back.
+    read: bool,
+    /// Chunks that came.
+    chunks_come: u64,
+    /// The text so far; kept for a conversation, and for a stream that may be cut off.
     text: String,
+    /// Whether more came than is kept.
+    text_is_cut: bool,
+    /// Processes that died while they executed it.
+    crashes: u32,
+    /// Whether one executes it now.
+    executing: bool,
+    /// The worst that may have come of the executions so far.
+    outcome_so_far: Outcome,
     lease: Option<Lease>,
 }
 
@@ -73,6 +96,16 @@ enum Stage {
     Queued,
     Running { link: Arc<LinkPort> },
     Finished,
+}
+
+/// The death of the process that a call was with, as far as it concerns the call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Loss {
+    pub(crate) ending: Ending,
+    pub(crate) outcome: Outcome,
+    pub(crate) blame: Blame,
+    /// Processes that died while they executed a call that said the same.
+    pub(crate) deaths: u32,
 }
 
 /// Where a call was when somebody ended it from outside.
@@ -104,7 +137,13 @@ impl Call {
             waker: None,
             waits_for_end: false,
             read_since_grant: 0,
+            read: false,
+            chunks_come: 0,
             text: String::new(),
+            text_is_cut: false,
+            crashes: 0,
+            executing: false,
+            outcome_so_far: Outcome::NotStarted,
             lease,
         };
         Self {
@@ -114,7 +153,17 @@ impl Call {
             arrived,
             deadline,
             in_session,
+            tries: None,
+            fingerprint: OnceLock::new(),
             state: Mutex::new(state),
+        }
+    }
+
+    /// The same, as another try of a dead letter.
+    pub(crate) fn trying(self, letter: Arc<DeadLetter>) -> Self {
+        Self {
+            tries: Some(letter),
+            ..self
         }
     }
 
@@ -135,13 +184,39 @@ impl Call {
         let mut state = self.state.lock();
         if matches!(state.stage, Stage::Running { .. }) {
             state.started = Some(incarnation);
+            state.executing = true;
             if !state.waits_for_end {
                 state.wake();
             }
         }
     }
 
-    /// The incarnation died before it began with it: back to the queue. False where it had ended.
+    /// Its process died: what becomes of it. Decided while nobody reads, cancels or answers it, so
+    /// that what is to be executed again is at once as if it had never been.
+    pub(crate) fn lost(&self, loss: Loss, spec: &CrashSpec) -> Fate {
+        let mut state = self.state.lock();
+        state.executing = false;
+        if loss.outcome > Outcome::NotStarted {
+            state.crashes += 1;
+            state.outcome_so_far = state.outcome_so_far.max(loss.outcome);
+        }
+        let seen = Seen {
+            ending: loss.ending,
+            outcome: loss.outcome,
+            wanted: !matches!(state.stage, Stage::Finished),
+            read: state.read && !self.input.restarts,
+            crashes: state.crashes,
+            deaths: loss.deaths,
+            blame: loss.blame,
+        };
+        let fate = crash::fate(&seen, spec);
+        if matches!(fate, Fate::Waits | Fate::Again) {
+            state.forget_stream();
+        }
+        fate
+    }
+
+    /// Back to the queue; what came of it is forgotten. False where it had ended.
     pub(crate) fn unclaim(&self) -> bool {
         let mut state = self.state.lock();
         let running = matches!(state.stage, Stage::Running { .. });
@@ -157,11 +232,10 @@ impl Call {
         if !matches!(state.stage, Stage::Running { .. }) {
             return;
         }
-        if let (Some(_), RunEvent::Text { text, .. }) = (&state.lease, &event)
-            && state.text.len() < PARTIAL_BYTES_MAX
-        {
-            state.text.push_str(text);
+        if let RunEvent::Text { text, .. } = &event {
+            state.keep(text, self.in_session);
         }
+        state.chunks_come += 1;
         state.chunks.push_back(event);
         state.wake();
     }
@@ -173,9 +247,37 @@ impl Call {
             return false;
         }
         state.stage = Stage::Finished;
-        state.outcome = Some(outcome);
+        state.outcome = Some(outcome.map_err(|fault| state.with_attempts(fault)));
         state.wake();
         true
+    }
+
+    /// How often it has been executed, this time included.
+    pub(crate) fn attempts(&self) -> u32 {
+        self.state.lock().attempts()
+    }
+
+    /// What a stream had brought when its process died; nothing where it had brought nothing.
+    pub(crate) fn partial(&self) -> Option<Value> {
+        let state = self.state.lock();
+        let come = self.input.stream && state.chunks_come > 0;
+        come.then(|| {
+            let State {
+                text, text_is_cut, ..
+            } = &*state;
+            json!({ "text": text, "chunks": state.chunks_come, "truncated": text_is_cut })
+        })
+    }
+
+    /// The conversation that it is part of.
+    pub(crate) fn session(&self) -> Option<String> {
+        let state = self.state.lock();
+        state.lease.as_ref().map(|lease| lease.id().to_owned())
+    }
+
+    /// What it says, to be kept.
+    pub(crate) fn kept(&self) -> KeptCall {
+        KeptCall::of(&self.input)
     }
 
     /// Ends it from outside and says where it was.
@@ -187,7 +289,7 @@ impl Call {
             Stage::Running { link } => Abandoned::Running(link),
             Stage::Finished => return Abandoned::Finished,
         };
-        state.outcome = Some(Err(fault()));
+        state.outcome = Some(Err(state.with_attempts(fault())));
         state.wake();
         whence
     }
@@ -250,6 +352,7 @@ impl Call {
             return Some(RunEvent::Started { incarnation });
         }
         if let Some(event) = state.chunks.pop_front() {
+            state.read = true;
             self.grant(state);
             return Some(event);
         }
@@ -270,6 +373,52 @@ impl Call {
 }
 
 impl State {
+    const fn attempts(&self) -> u32 {
+        self.crashes + self.executing as u32
+    }
+
+    /// A fault says how often the call was executed, and what may have come of that, where an
+    /// execution was cut off.
+    fn with_attempts(&self, fault: Fault) -> Fault {
+        if self.crashes == 0 {
+            return fault;
+        }
+        let mut details = match fault.details {
+            Value::Object(details) => details,
+            _ => Map::new(),
+        };
+        details.insert("attempts".to_owned(), self.attempts().into());
+        let outcome = details.entry("outcome");
+        outcome.or_insert_with(|| self.outcome_so_far.as_str().into());
+        Fault {
+            details: Value::Object(details),
+            ..fault
+        }
+    }
+
+    /// The next execution begins from nothing.
+    fn forget_stream(&mut self) {
+        self.started = None;
+        self.chunks.clear();
+        self.chunks_come = 0;
+        self.read_since_grant = 0;
+        self.read = false;
+        self.text.clear();
+        self.text_is_cut = false;
+    }
+
+    fn keep(&mut self, text: &str, in_session: bool) {
+        let max = if in_session {
+            PARTIAL_BYTES_MAX
+        } else {
+            PARTIAL_TOLD_BYTES_MAX
+        };
+        self.text_is_cut |= self.text.len() >= max;
+        if !self.text_is_cut {
+            self.text.push_str(text);
+        }
+    }
+
     fn wait(&mut self, context: &Context<'_>) {
         match &mut self.waker {
             Some(waker) if waker.will_wake(context.waker()) => {}

@@ -13,9 +13,11 @@ use tokio::sync::broadcast;
 use crate::agent::Agent;
 use crate::agent::stacks::StackView;
 use crate::call::Call;
+use crate::deadletters::{DeadLetter, DeadLetterList};
 use crate::link::CancelReason;
 use crate::node::{Node, NodeEnd};
 use crate::operator::Wish;
+use crate::redelivery::WhichLetters;
 use crate::view::{
     ActionOutcome, AgentDetail, LiveFrames, LogLine, NodeEvent, NodeStatus, SessionView,
 };
@@ -54,6 +56,10 @@ pub struct CallRequest {
     pub input: Value,
     /// Whether chunks are wanted.
     pub stream: bool,
+    /// Whether a stream of which chunks were read may begin again after a crash: a second
+    /// [`RunEvent::Started`] then says that what came before is void. Without it such a run ends
+    /// with `agent_crashed`.
+    pub restarts: bool,
     /// The conversation that this call continues.
     pub session: Option<String>,
     /// Dependencies: what JSON can fill of the agent's `deps_type`.
@@ -81,6 +87,8 @@ pub struct RunOutcome {
     pub agent: Arc<str>,
     /// The incarnation that executed it.
     pub incarnation: u64,
+    /// How often it was executed; more than once only after crashes, where the agent's spec says so.
+    pub attempts: u32,
     /// The output: a string, or any JSON value.
     pub output: Value,
     /// Usage as the agent reports it: a JSON object, or null.
@@ -92,7 +100,8 @@ pub struct RunOutcome {
 /// What comes out of a run, in order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RunEvent {
-    /// An incarnation took the call.
+    /// An incarnation took the call. Once more where that has died and another one executes the call
+    /// from its beginning: chunks before it are void.
     Started {
         /// Which.
         incarnation: u64,
@@ -139,7 +148,7 @@ impl Run {
     }
 
     /// The end of a run that is no stream.
-    async fn outcome(self) -> Option<Result<RunOutcome, Fault>> {
+    pub(crate) async fn outcome(self) -> Option<Result<RunOutcome, Fault>> {
         poll_fn(|context| self.call.poll_outcome(context)).await
     }
 
@@ -344,6 +353,40 @@ impl NodeHandle {
     #[must_use]
     pub fn drop_session(&self, id: &str) -> bool {
         self.node.sessions.remove(id)
+    }
+
+    /// The calls that have killed their agent too often: of one agent, or of all.
+    ///
+    /// # Errors
+    /// `agent_not_found`, where nobody has this name and no letter is for it.
+    pub fn dead_letters(&self, agent: Option<&str>) -> Result<DeadLetterList, Fault> {
+        self.node.dead_letters(agent)
+    }
+
+    /// One of them, with all that is known.
+    ///
+    /// # Errors
+    /// `invalid_input` where there is none, with the nearest in the details; `agent_error` where its
+    /// file cannot be read.
+    pub async fn dead_letter(&self, id: &str) -> Result<Arc<DeadLetter>, Fault> {
+        self.node.dead_letter(id).await
+    }
+
+    /// Makes the call of a dead letter again, alone in its process. A result ends the letter; a death
+    /// is added to it.
+    ///
+    /// # Errors
+    /// Any fault of the catalogue; the letter is then kept.
+    pub async fn retry_dead_letter(&self, id: &str) -> Result<RunOutcome, Fault> {
+        self.node.retry_dead_letter(id).await
+    }
+
+    /// Forgets dead letters: their calls are as any others again. How many there were.
+    ///
+    /// # Errors
+    /// `invalid_input` where there is none of this id, with the nearest in the details.
+    pub async fn drop_dead_letters(&self, which: WhichLetters<'_>) -> Result<usize, Fault> {
+        self.node.drop_dead_letters(which).await
     }
 
     /// Begins an ordered stop of the whole tree; returns at once.

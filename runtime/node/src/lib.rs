@@ -12,12 +12,14 @@ mod view;
 mod family;
 mod node;
 mod operator;
+mod redelivery;
 mod registry;
 mod renewal;
 mod standing;
 mod status;
 
 mod call;
+mod deadletters;
 mod deadlines;
 mod mailbox;
 
@@ -39,9 +41,14 @@ mod session;
 
 pub use agent::launch::{Launcher, PythonEnvironment, ZygoteSettings};
 pub use agent::stacks::StackView;
+pub use deadletters::{
+    DEAD_LETTER_BYTES_MAX, DEAD_LETTERS_MAX, DeadLetter, DeadLetterHead, DeadLetterList, KeptCall,
+    LetterId,
+};
 pub use environments::{EnvironmentSource, NotPrepared, Preparing};
 pub use handle::{CallRequest, NodeHandle, Run, RunEvent, RunId, RunOutcome};
 pub use node::{NodeEnd, NodeError, NodeSettings, SESSION_BYTES_MAX, SESSIONS_MAX};
+pub use redelivery::WhichLetters;
 pub use session::{Segment, SessionStore};
 pub use synapse_process::{Signal, Spawner};
 pub use view::{

@@ -4,6 +4,7 @@
 //! the actor above hears only of the incarnation's life (decision 0003). Death is not the link's to
 //! decide: it is told.
 
+mod aftermath;
 mod answer;
 mod outbox;
 mod pipes;
@@ -78,6 +79,10 @@ pub(crate) struct Link {
     schema: Option<Validator>,
     /// Whether outputs are checked when they come, because the program does not ask.
     check_results: bool,
+    /// Whether runs say so before their first tool begins.
+    tells_effects: bool,
+    /// Whether the run that was written last is to be alone.
+    alone: bool,
     /// Slots that the mailbox knows of.
     slots_known: usize,
     rung: bool,
@@ -111,6 +116,8 @@ impl Link {
             runs: HashMap::default(),
             schema: None,
             check_results: false,
+            tells_effects: false,
+            alone: false,
             slots_known: 0,
             rung: false,
             serial: 0,
@@ -171,14 +178,7 @@ impl Link {
             port.rung().await;
             self.obey(&mut stdin);
         }
-        let died = self
-            .death
-            .as_ref()
-            .map_or_else(Instant::now, |death| death.at);
-        LinkEnd {
-            frames: self.recent.view(died),
-            runs: self.answer_the_rest(),
-        }
+        self.after_death()
     }
 
     /// The time of this turn: a clock is read once for all that happens in it.
@@ -218,6 +218,7 @@ impl Link {
                 });
             }
             Event::Started { run } => self.started(run),
+            Event::Effect { run } => self.effect(run),
             Event::Chunk(chunk) => self.chunk(chunk),
             Event::Result(result) => self.result(result),
             Event::Fault(fault) => self.fault(fault),
@@ -249,6 +250,7 @@ impl Link {
         let declared = self.agent.spec.output_schema.clone();
         let schema = declared.or_else(|| manifest.get("output_schema").cloned());
         let schema = schema.filter(|schema| !schema.is_null());
+        self.tells_effects = manifest.get("tells_effects") == Some(&Value::Bool(true));
         self.check_results = self.agent.spec.output_schema.is_some()
             && manifest.get("kind").and_then(Value::as_str) == Some("function");
         match schema

@@ -60,9 +60,19 @@ struct State {
     sleepers: Vec<Sleeper>,
     /// Replicas that were woken and have no link yet.
     waking: Vec<usize>,
+    /// Links that have room, but not for the first call, which is to run alone.
+    blocked: Vec<Arc<LinkPort>>,
     closed: Option<Fault>,
     /// Closed by an operator, or by the node's end: no incarnation opens it.
     held: bool,
+}
+
+/// What a link has room for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Room {
+    pub(crate) slots: usize,
+    /// Whether its process has no run at all.
+    pub(crate) empty: bool,
 }
 
 #[derive(Debug)]
@@ -80,6 +90,7 @@ impl Mailbox {
             idle: Vec::new(),
             sleepers: Vec::new(),
             waking: Vec::new(),
+            blocked: Vec::new(),
             closed: None,
             held: false,
         };
@@ -163,25 +174,42 @@ impl Mailbox {
         Fault::new(FaultCode::Overloaded, message)
     }
 
-    /// A link with `slots` free takes what waits, in order, and is rung when more comes.
-    pub(crate) fn pull(&self, port: &Arc<LinkPort>, slots: usize, taken: &mut Vec<Arc<Call>>) {
-        let before = taken.len();
+    /// A link with room takes what waits, in order, and is rung when more comes. One that is to run
+    /// alone holds those behind it up until it can.
+    pub(crate) fn pull(
+        &self,
+        port: &Arc<LinkPort>,
+        room: Room,
+        runs_alone: impl Fn(&Call) -> bool,
+        taken: &mut Vec<Arc<Call>>,
+    ) {
         let mut state = self.state.lock();
         if port.is_retired() {
             return;
         }
-        while taken.len() - before < slots {
-            let Some(call) = state.queue.pop_front() else {
-                break;
-            };
-            if call.claim(port) {
+        let (mut slots, mut empty) = (room.slots, room.empty);
+        let before = taken.len();
+        state.blocked.retain(|other| !Arc::ptr_eq(other, port));
+        while slots > 0
+            && let Some(call) = state.queue.pop_front()
+        {
+            let alone = runs_alone(&call);
+            if alone && !empty {
+                state.queue.push_front(call);
+                state.blocked.push(Arc::clone(port));
+                slots = 0;
+            } else if call.claim(port) {
                 taken.push(call);
+                empty = false;
+                slots = if alone { 0 } else { slots - 1 };
             }
         }
-        let slots = slots - (taken.len() - before);
         // The clock is read only where somebody will ask.
         let idle = self.sharing.hibernates && slots == self.sharing.slots;
         state.idle_again(port, slots, idle.then(Instant::now));
+        if taken.len() > before {
+            state.unblock(port);
+        }
         self.stir(&mut state);
     }
 
@@ -190,6 +218,7 @@ impl Mailbox {
         let mut state = self.state.lock();
         port.retire();
         state.idle.retain(|idle| !Arc::ptr_eq(&idle.port, port));
+        state.blocked.retain(|other| !Arc::ptr_eq(other, port));
         self.stir(&mut state);
     }
 
@@ -242,6 +271,7 @@ impl Mailbox {
                 state.queue.push_front(Arc::clone(call));
             }
         }
+        state.blocked.drain(..).for_each(|port| port.ring());
         self.stir(&mut state);
         Ok(())
     }
@@ -250,6 +280,7 @@ impl Mailbox {
     pub(crate) fn forget(&self, call: &Arc<Call>) {
         let mut state = self.state.lock();
         state.queue.retain(|waiting| !Arc::ptr_eq(waiting, call));
+        state.blocked.drain(..).for_each(|port| port.ring());
     }
 
     /// Takes no calls until [`Mailbox::open`]; returns those that waited, for the caller to end.
@@ -305,6 +336,17 @@ impl State {
     fn forget(&mut self, replica: usize) {
         self.sleepers.retain(|sleeper| sleeper.replica != replica);
         self.waking.retain(|waking| *waking != replica);
+    }
+
+    /// The first call is another one: who had no room for the one before looks again.
+    fn unblock(&mut self, but: &Arc<LinkPort>) {
+        self.blocked.retain(|port| {
+            let same = Arc::ptr_eq(port, but);
+            if !same {
+                port.ring();
+            }
+            same
+        });
     }
 
     /// Notes how many slots a link has left. One that just got work goes behind the others, so

@@ -1,10 +1,12 @@
 //! A node: everything that one runtime process holds, and how a call finds its way in.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use synapse_core::crash::Standing;
 use synapse_core::exit::ExitReason;
 use synapse_core::fault::{Fault, FaultCode};
 use synapse_core::spec::{Start, TreeSpec};
@@ -17,6 +19,7 @@ use crate::agent::Agent;
 use crate::agent::launch::Launcher;
 use crate::call::{Call, CallInput};
 use crate::clock::Clock;
+use crate::deadletters::{DeadLetters, LetterId};
 use crate::environments::{EnvironmentSource, Environments};
 use crate::events::{EventHub, Happening};
 use crate::family::{Family, Watcher};
@@ -35,7 +38,7 @@ const ROOT: &str = "root";
 
 /// The longest that a call may take, whatever a spec says: a year. A longer time may not fit the
 /// clock.
-const CALL_TIMEOUT_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+pub(crate) const CALL_TIMEOUT_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Conversations kept in memory by default.
 pub const SESSIONS_MAX: usize = 1_000;
@@ -55,6 +58,8 @@ pub struct NodeSettings {
     pub environments: Option<Arc<dyn EnvironmentSource>>,
     /// Where conversations live.
     pub sessions: Arc<dyn SessionStore>,
+    /// The folder of dead letters; without one they live as long as the node.
+    pub dead_letters: Option<PathBuf>,
     /// For the jitter of backoffs.
     pub seed: u64,
     /// Where its processes come from: without one, the node has its own, which changes nothing of
@@ -74,6 +79,7 @@ impl NodeSettings {
             launcher,
             environments: None,
             sessions: Arc::new(MemoryStore::new(SESSIONS_MAX, SESSION_BYTES_MAX)),
+            dead_letters: None,
             seed: 0,
             spawner: None,
             guard: None,
@@ -125,6 +131,7 @@ pub(crate) struct Node {
     pub(crate) registry: AgentRegistry,
     pub(crate) standings: Standings,
     pub(crate) sessions: Sessions,
+    pub(crate) letters: Arc<DeadLetters>,
     pub(crate) events: EventHub,
     pub(crate) launcher: Arc<Launcher>,
     pub(crate) environments: Environments,
@@ -161,11 +168,13 @@ impl NodeHandle {
         let spawner = spawner.map_err(NodeError::Spawner)?;
         let clock = Clock::start();
         let launcher = Arc::new(settings.launcher);
+        let letters = Arc::new(DeadLetters::open(settings.dead_letters));
         let node = Arc::new(Node {
             name: settings.name,
             clock,
             pulse: Pulse::new(clock),
-            registry: AgentRegistry::new(settings.tree),
+            registry: AgentRegistry::new(settings.tree, &letters),
+            letters,
             standings: Standings::default(),
             sessions: Sessions::new(settings.sessions),
             events: EventHub::new(),
@@ -265,6 +274,7 @@ async fn watch_root(
             }
         }
     }
+    node.letters.settle().await;
     node.environments.end().await;
     node.end.send_replace(Some(end));
     node.changed();
@@ -310,6 +320,7 @@ impl Node {
         let mut input = CallInput {
             input: request.input,
             stream: request.stream,
+            restarts: request.restarts,
             deps: request.deps,
             history: request.history.into_iter().map(Into::into).collect(),
             model: request.model,
@@ -326,9 +337,16 @@ impl Node {
                 Some(lease)
             }
         };
-        let id = RunId(self.runs.fetch_add(1, Ordering::Relaxed) + 1);
-        let call = Call::new(id, Arc::clone(&agent.name), input, arrived, deadline, lease);
-        submit(&agent, &Arc::new(call))
+        let (id, name) = (self.next_run(), Arc::clone(&agent.name));
+        let call = Call::new(id, name, input, arrived, deadline, lease);
+        match agent.suspicion.standing(&call) {
+            Standing::Condemned(letter) => Err(agent.condemned(LetterId(letter))),
+            Standing::Free | Standing::Alone => submit(&agent, &Arc::new(call)),
+        }
+    }
+
+    pub(crate) fn next_run(&self) -> RunId {
+        RunId(self.runs.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
     /// Cancels a run by its number; false where no such run is under way.
@@ -403,7 +421,7 @@ impl Node {
 }
 
 /// From here on the call has a deadline, and dropping the run ends it wherever it is.
-fn submit(agent: &Arc<Agent>, call: &Arc<Call>) -> Result<Run, Fault> {
+pub(crate) fn submit(agent: &Arc<Agent>, call: &Arc<Call>) -> Result<Run, Fault> {
     agent.deadlines.watch(call);
     let run = Run::new(Arc::clone(agent), Arc::clone(call));
     // Where it is refused, dropping the run forgets the call.

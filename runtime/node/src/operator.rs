@@ -144,6 +144,7 @@ impl Node {
                 let down = || format!("the supervisor of {} is down", agent.name);
                 let supervisor = self.supervisor_of(agent).ok_or_else(down)?;
                 agent.release();
+                agent.suspicion.clear();
                 Ok(supervisor.request(wish.request()(child)))
             })?;
             answer(wish, agent, &reply.await)?;

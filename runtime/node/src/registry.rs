@@ -10,6 +10,7 @@ use synapse_core::name::Name;
 use synapse_core::spec::{ChildRef, TreeSpec};
 
 use crate::agent::Agent;
+use crate::deadletters::DeadLetters;
 
 /// Names further apart than this are not suggested (Jaro-Winkler similarity, 0 to 1).
 const SIMILARITY_MIN: f64 = 0.7;
@@ -23,7 +24,7 @@ pub(crate) struct AgentRegistry {
 
 impl AgentRegistry {
     /// One agent for each of the tree's, none of them started.
-    pub(crate) fn new(tree: TreeSpec) -> Self {
+    pub(crate) fn new(tree: TreeSpec, letters: &Arc<DeadLetters>) -> Self {
         let agents = DashMap::new();
         for (supervisor, path) in supervisors(&tree) {
             let children = tree
@@ -37,7 +38,7 @@ impl AgentRegistry {
                 let Some(spec) = tree.agents.get(name) else {
                     continue;
                 };
-                let agent = Agent::new(spec.clone(), format!("{path}/{name}"));
+                let agent = Agent::new(spec.clone(), format!("{path}/{name}"), Arc::clone(letters));
                 agents.insert(Arc::clone(&agent.name), Arc::new(agent));
             }
         }

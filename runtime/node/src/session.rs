@@ -111,6 +111,10 @@ impl Sessions {
 }
 
 impl Lease {
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
     /// Closes the turn: the conversation is free for the next call.
     pub(crate) fn commit(self, segment: Option<Segment>, turn: Turn) {
         self.sessions.store.append(&self.id, segment, turn);

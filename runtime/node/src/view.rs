@@ -281,6 +281,8 @@ pub enum EventKind {
     Operator,
     /// A supervisor gave up.
     SupervisorGaveUp,
+    /// A call was one death too many, and is kept as a dead letter.
+    DeadLetter,
     /// A crash report with OTP's four keys.
     CrashReport,
 }
@@ -303,6 +305,7 @@ impl EventKind {
             Self::AgentDown => "agent_down",
             Self::Operator => "operator",
             Self::SupervisorGaveUp => "supervisor_gave_up",
+            Self::DeadLetter => "dead_letter",
             Self::CrashReport => "crash_report",
         }
     }

@@ -13,7 +13,8 @@ mod word;
 
 pub use chunk::ChunkData;
 pub use from_agent::{
-    Chunk, Fault, FromAgent, Hello, Log, OutputCheck, Pong, Ready, RunResult, Started, ToolCall,
+    Chunk, Effect, Fault, FromAgent, Hello, Log, OutputCheck, Pong, Ready, RunResult, Started,
+    ToolCall,
 };
 pub use from_runtime::{
     Call, CallFrame, Cancel, Credit, FromRuntime, OutputVerdict, Ping, Stop, ToolResult, Welcome,

@@ -40,6 +40,11 @@ pub enum Event {
         /// The run.
         run: u64,
     },
+    /// A tool that lives in the agent's process begins.
+    Effect {
+        /// The run.
+        run: u64,
+    },
     /// [`RuntimeSession::tool_result`] is due.
     ToolCall(ToolCall),
     /// [`RuntimeSession::output_verdict`] is due.
@@ -196,6 +201,7 @@ impl RuntimeSession {
             FromAgent::Hello(hello) => self.hello(hello),
             FromAgent::Ready(ready) => self.ready(ready),
             FromAgent::Started(started) => self.started(started.run),
+            FromAgent::Effect(effect) => self.effect(effect.run),
             FromAgent::ToolCall(call) => self.tool_call(call),
             FromAgent::OutputCheck(check) => self.output_check(check),
             FromAgent::Chunk(chunk) => self.chunk(chunk),
@@ -259,6 +265,11 @@ impl RuntimeSession {
     fn started(&mut self, run: u64) -> Result<Event, Violation> {
         self.open("started", run)?.start(run)?;
         Ok(Event::Started { run })
+    }
+
+    fn effect(&mut self, run: u64) -> Result<Event, Violation> {
+        self.executing("effect", run)?;
+        Ok(Event::Effect { run })
     }
 
     fn tool_call(&mut self, call: ToolCall) -> Result<Event, Violation> {

@@ -31,6 +31,7 @@ from .async_library import asyncio_said
 from .declaration import current_port, unwrapped
 from .deps import Deps
 from .describe import manifest_of, mode_of
+from .effects import TELLING_EFFECTS, may_have_effects
 from .endings import Endings
 from .events import Publisher, drain, plain
 from .faults import fault_of
@@ -68,6 +69,7 @@ class _Execution:
         # A declared agent has the configuration's instructions already; only a call overrides them.
         self._instructions = configuration.instructions if kind == "pydantic_ai" else None
         model = self.model or agent.model
+        self._effects = may_have_effects(agent)
         mode = mode_of(agent, model, configuration)
         self.manifest = manifest_of(
             agent, configuration, kind=kind, mode=mode, model=model, deps=self.deps
@@ -115,6 +117,8 @@ class _Execution:
                 self.agent, model or self.agent.model, self.configuration.model_settings, settings
             ),
             "usage_limits": tightened(self._limits, limits_of(limits, "caller")),
+            # A capability costs a run a twentieth, so that those without tools have none.
+            **({"capabilities": TELLING_EFFECTS} if self._effects else {}),
         }
 
     def overriding(self, call: Call) -> AbstractContextManager[None]:

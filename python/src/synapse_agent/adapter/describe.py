@@ -62,6 +62,7 @@ def manifest_of(
         description=configuration.description or _description(agent),
         model=configuration.model or model_name(model),
         tools=list(_tools(agent)),
+        tells_effects=True,
     )
 
 

@@ -169,6 +169,9 @@ class _Nobody:
     async def emit_event(self, event: dict[str, Json]) -> None:
         del event
 
+    async def effect(self) -> None:
+        pass
+
     async def check_output(self, output: Json) -> Verdict:
         del output
         return Verdict(True)

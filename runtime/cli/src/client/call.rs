@@ -69,6 +69,8 @@ fn request(arguments: &CallArguments) -> Result<RunRequest, Failure> {
         instructions: arguments.instructions.clone(),
         usage_limits: None,
         stream: arguments.stream,
+        // What is printed cannot be taken back.
+        restarts: false,
         timeout_ms: timeout,
     })
 }
@@ -101,7 +103,7 @@ fn read_history(file: &Path) -> Result<Vec<Value>, Failure> {
 }
 
 /// A string is printed as it is, so that it can be piped; anything else as JSON.
-fn plain(output: &Value) -> String {
+pub(crate) fn plain(output: &Value) -> String {
     match output {
         Value::String(text) => text.clone(),
         other => other.to_string(),

@@ -365,3 +365,42 @@ fn a_limit_that_the_system_cannot_enforce_is_an_error() {
     // Elsewhere it may well be kept.
     assert!(crate::parse(&text, file).is_ok());
 }
+
+#[test]
+fn a_call_is_executed_twice_only_where_its_author_says_that_it_may() {
+    check_agent(
+        "entry = \"m:a\"\nretry_on_crash = 2",
+        &expect![[r#"
+            error: `agent.one.retry_on_crash` needs `idempotent = true`
+             --> supervision.toml:5:18
+              |
+            5 | retry_on_crash = 2
+              |                  ^ this executes a call a second time, with all that its tools do
+              |
+              = help: where that does no harm, say so: idempotent = true
+              = help: where it may, leave retry_on_crash out: the caller is told what is known
+
+        "#]],
+    );
+    check_agent(
+        "entry = \"m:a\"\nidempotent = false\nretry_on_crash = 11\npoison_after = -1",
+        &expect![[r#"
+            error: `agent.one.retry_on_crash` must be a whole number from 0 to 10, found 11
+             --> supervision.toml:6:18
+              |
+            6 | retry_on_crash = 11
+              |                  ^^
+
+            error: `agent.one.poison_after` must be a whole number from 0 to 100, found -1
+             --> supervision.toml:7:16
+              |
+            7 | poison_after = -1
+              |                ^^
+
+        "#]],
+    );
+    check_agent(
+        "entry = \"m:a\"\nidempotent = true\nretry_on_crash = 2\npoison_after = 0",
+        &expect![[""]],
+    );
+}

@@ -1,10 +1,11 @@
 //! What goes out of the machine: what the shell does, in order.
 
 use serde_json::Value;
-use synapse_api::{ActionKind, NodeEvent, StackTarget, Status, WhichExit};
+use synapse_api::{ActionKind, DeadLetterList, NodeEvent, StackTarget, Status, WhichExit};
 
 use super::{Task, View};
 use crate::end::ConsoleEnd;
+use crate::grammar::Letters;
 
 /// What the shell does, in order.
 #[derive(Debug, PartialEq)]
@@ -50,6 +51,8 @@ pub(crate) struct Names {
     pub(crate) agents: Vec<String>,
     /// Supervisors, the root first.
     pub(crate) supervisors: Vec<String>,
+    /// Dead letters, as they were last listed.
+    pub(crate) letters: Vec<String>,
 }
 
 impl Names {
@@ -65,6 +68,15 @@ impl Names {
                 .iter()
                 .map(|it| it.name.clone())
                 .collect(),
+            letters: Vec::new(),
+        }
+    }
+
+    /// The same with the letters of this list.
+    pub(crate) fn with_letters(&self, list: &DeadLetterList) -> Self {
+        Self {
+            letters: list.letters.iter().map(|head| head.id.clone()).collect(),
+            ..self.clone()
         }
     }
 }
@@ -92,6 +104,7 @@ pub(crate) enum Question {
         previous: bool,
     },
     Events,
+    Letters(Letters),
     Act(ActionKind, Vec<String>),
 }
 

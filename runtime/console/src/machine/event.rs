@@ -1,8 +1,8 @@
 //! What comes to the machine: what was typed, what the node answers, what happens meanwhile.
 
 use synapse_api::{
-    ActionOutcome, AgentDetail, ClientError, Dossier, Fault, LogLine, NodeEvent, RunEvent,
-    SessionView, StackList, Status,
+    ActionOutcome, AgentDetail, ClientError, DeadLetter, DeadLetterList, Dossier, Fault, LogLine,
+    NodeEvent, RunEvent, RunResult, SessionView, StackList, Status,
 };
 
 use super::Task;
@@ -59,6 +59,10 @@ pub(crate) enum Answer {
     History(SessionView),
     Logs(Vec<LogLine>),
     Events(Vec<NodeEvent>),
+    Letters(DeadLetterList),
+    Letter(Box<DeadLetter>),
+    Tried(RunResult),
+    Dropped(u64),
     Acted(Vec<ActionOutcome>),
 }
 

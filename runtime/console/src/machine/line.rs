@@ -80,6 +80,7 @@ impl Machine {
                 true => self.watch(Watch::Events, actions),
                 false => self.ask(Question::Events, actions),
             },
+            Command::Letters(letters) => self.ask(Question::Letters(letters), actions),
             Command::Operate(kind, targets) => self.ask(Question::Act(kind, targets), actions),
             Command::Quit => self.leave(actions),
         }
@@ -198,6 +199,20 @@ impl Machine {
             Answer::Events(events) => {
                 show_all(events.into_iter().map(View::Event), "No events.", actions);
             }
+            Answer::Letters(list) => {
+                self.names = self.names.with_letters(&list);
+                actions.push(Action::Learn(self.names.clone()));
+                actions.push(Action::Show(View::Letters(list)));
+            }
+            Answer::Letter(letter) => actions.push(Action::Show(View::Letter(letter))),
+            Answer::Tried(result) => {
+                actions.push(Action::Show(View::Output(result.output.clone())));
+                actions.push(Action::Show(View::Cost(result)));
+            }
+            Answer::Dropped(number) => {
+                let letters = crate::render::count(number, "dead letter", "dead letters");
+                actions.push(Action::Show(View::Remark(format!("Dropped {letters}."))));
+            }
             Answer::Acted(outcomes) => {
                 if outcomes.iter().any(|outcome| !outcome.ok) {
                     self.fail(ExitCode::Failure.code());
@@ -213,7 +228,10 @@ impl Machine {
             .agents
             .iter()
             .for_each(|agent| self.learn_program(agent));
-        let names = Names::of(status);
+        let names = Names {
+            letters: self.names.letters.clone(),
+            ..Names::of(status)
+        };
         if names != self.names {
             self.names = names.clone();
             actions.push(Action::Learn(names));

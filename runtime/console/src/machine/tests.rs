@@ -109,6 +109,7 @@ fn result(output: Value) -> RunResult {
         run: "r-1".into(),
         agent: "assistant".into(),
         incarnation: 1,
+        attempts: 1,
         output,
         usage: Value::Null,
         duration_ms: 4,

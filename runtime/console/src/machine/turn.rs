@@ -104,6 +104,15 @@ impl Turn {
         Some(held.unwrap_or_default() + text)
     }
 
+    /// What came is void, where something has; whether some of it was shown.
+    fn begin_again(&mut self) -> bool {
+        let shown = self.has_streamed() && self.showing == Showing::AtOnce;
+        self.streamed.clear();
+        self.streamed_more = false;
+        self.thinking = false;
+        shown
+    }
+
     /// The text that was held back, where there is any.
     fn held(&self) -> Option<String> {
         let held = self.showing != Showing::AtOnce && !self.streamed.is_empty();
@@ -133,7 +142,11 @@ impl Machine {
         }
         match event {
             RunEvent::Run { run, .. } => {
-                // It comes again where the run moves to another incarnation.
+                // It comes again where another incarnation begins with it.
+                if turn.begin_again() {
+                    let text = "\u{21ba} its process died; the answer begins again".to_owned();
+                    actions.push(Action::Show(View::Remark(text)));
+                }
                 if turn.stage != Stage::Cancelling {
                     turn.stage = Stage::Running(run);
                 }

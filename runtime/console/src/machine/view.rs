@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 use synapse_api::{
-    ActionOutcome, AgentDetail, Dossier, Fault, LogLine, NodeEvent, RunResult, SessionView,
-    StackList, Status, ToolEvent,
+    ActionOutcome, AgentDetail, DeadLetter, DeadLetterList, Dossier, Fault, LogLine, NodeEvent,
+    RunResult, SessionView, StackList, Status, ToolEvent,
 };
 
 use crate::verb::Verb;
@@ -42,6 +42,10 @@ pub(crate) enum View {
     Log(LogLine),
     /// A line of `/events`
     Event(NodeEvent),
+    /// `/deadletters`
+    Letters(DeadLetterList),
+    /// `/deadletters show`
+    Letter(Box<DeadLetter>),
     /// What an operator's action did.
     Acted(Vec<ActionOutcome>),
     /// A piece of an answer.

@@ -105,7 +105,7 @@ pub enum Voice {
 }
 
 impl Voice {
-    fn verb(self, words: &str) -> String {
+    pub(super) fn verb(self, words: &str) -> String {
         match self {
             Self::Console => format!("/{words}"),
             Self::CommandLine => format!("synapse {words}"),
@@ -158,7 +158,8 @@ fn hint(fault: &Fault, agent: Option<&str>, voice: Voice) -> Option<String> {
             let which = fault.details.get("incarnation").and_then(Value::as_u64);
             let which = which.map_or_else(|| "last".to_owned(), |it| it.to_string());
             let inspect = voice.verb(&format!("inspect {agent} --exit {which}"));
-            format!("{inspect} shows what happened.")
+            let so_far = so_far(fault).unwrap_or_default();
+            format!("{so_far}{inspect} shows what happened.")
         }
         // The node's own words may say it already.
         "agent_stopped" if fault.message.contains("start") => return None,
@@ -184,6 +185,27 @@ fn hint(fault: &Fault, agent: Option<&str>, voice: Voice) -> Option<String> {
         }
         _ => return None,
     })
+}
+
+/// What is known of a run whose process died: how much of its answer came, and whether it may have
+/// done something.
+fn so_far(fault: &Fault) -> Option<String> {
+    let outcome = fault.details.get("outcome").and_then(Value::as_str)?;
+    let partial = fault.details.get("partial");
+    let chunks = partial.and_then(|it| it.get("chunks")?.as_u64());
+    let came = chunks.map_or_else(String::new, |chunks| {
+        format!(
+            "The answer is cut off after {}. ",
+            count(chunks, "chunk", "chunks")
+        )
+    });
+    let done = match outcome {
+        "no_effect" => "No tool had begun. ",
+        "not_started" => "It had not begun. ",
+        _ if fault.retryable => "",
+        _ => "What it did before is not known. ",
+    };
+    Some(came + done)
 }
 
 /// Whether a Python traceback came with a fault.

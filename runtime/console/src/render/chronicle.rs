@@ -38,7 +38,7 @@ pub fn event(event: &NodeEvent, palette: Palette) -> String {
     let kind = match event.kind.as_str() {
         "agent_ready" | "node_started" => palette.good(&kind),
         "agent_exited" | "agent_restarting" => palette.warn(&kind),
-        "agent_down" | "supervisor_gave_up" | "crash_report" => palette.bad(&kind),
+        "agent_down" | "supervisor_gave_up" | "crash_report" | "dead_letter" => palette.bad(&kind),
         _ => palette.dim(&kind),
     };
     format!("{} {kind} {}", palette.dim(clock(&event.at)), words(event))
@@ -68,7 +68,7 @@ pub fn notice(event: &NodeEvent, kept: Option<u64>, palette: Palette) -> Option<
     let text = words(event);
     let line = match event.kind.as_str() {
         "agent_restarting" => palette.warn(&format!("  ! {text}")),
-        "agent_down" | "supervisor_gave_up" => palette.bad(&format!("  ! {text}")),
+        "agent_down" | "supervisor_gave_up" | "dead_letter" => palette.bad(&format!("  ! {text}")),
         "node_stopping" => palette.warn(&format!("  ! {}", or(&text, "the node is stopping"))),
         "agent_ready" => {
             let kept = kept.map(|it| count(it, "message", "messages"));

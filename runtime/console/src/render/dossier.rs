@@ -194,6 +194,9 @@ fn run_cut_off(run: &RunCutOff) -> String {
         chunks,
         tool_calls,
         cancelled,
+        outcome,
+        again,
+        dead_letter,
     } = run;
     let mut words = format!("{name} after {}", duration_ms(*running_ms));
     if *stream {
@@ -205,6 +208,15 @@ fn run_cut_off(run: &RunCutOff) -> String {
     }
     if *cancelled {
         words.push_str(", told to stop");
+    }
+    if outcome == "no_effect" {
+        words.push_str(", no tool had begun");
+    }
+    if *again {
+        words.push_str(", executed again");
+    }
+    if let Some(letter) = dead_letter {
+        words.push_str(&format!(", dead letter {letter}"));
     }
     words
 }

@@ -156,6 +156,10 @@ impl Page {
             "calls",
             &format!("concurrency {concurrency}{prefetch}, when_full {when_full}"),
         );
+        if spec.retry_on_crash > 0 {
+            let times = count(spec.retry_on_crash, "time", "times");
+            self.pair("crashes", &format!("a call is executed again, {times}"));
+        }
         let call = setting_ms(spec.call_timeout_ms);
         let start = setting_ms(spec.start_timeout_ms);
         let run = spec.run_timeout_ms.map(setting_ms);

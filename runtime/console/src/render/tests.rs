@@ -553,6 +553,7 @@ fn costs_name_tokens_where_there_are_any() {
         run: "r-1".into(),
         agent: "echo".into(),
         incarnation: 1,
+        attempts: 1,
         output: Value::Null,
         usage,
         duration_ms: 1_250,

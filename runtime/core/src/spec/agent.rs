@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::name::Name;
-use crate::spec::{ResourceLimits, Restart, Shutdown};
+use crate::spec::{CrashSpec, ResourceLimits, Restart, Shutdown};
 use crate::time::Millis;
 
 /// `module:attribute`, checked.
@@ -266,4 +266,7 @@ pub struct AgentSpec {
     /// What its processes may use.
     #[serde(default)]
     pub limits: ResourceLimits,
+    /// What becomes of calls whose process dies.
+    #[serde(default)]
+    pub crash: CrashSpec,
 }

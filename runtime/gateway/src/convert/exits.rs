@@ -58,6 +58,9 @@ fn run_cut_off(view: node::RunCutOff) -> api::RunCutOff {
         chunks: view.chunks,
         tool_calls: view.tool_calls,
         cancelled: view.cancelled,
+        outcome: view.outcome.to_owned(),
+        again: view.again,
+        dead_letter: view.dead_letter,
     }
 }
 
@@ -136,6 +139,9 @@ mod tests {
                 chunks: 14,
                 tool_calls: 1,
                 cancelled: true,
+                outcome: "unknown",
+                again: true,
+                dead_letter: Some("d-3".to_owned()),
             }],
             frames: vec![node::FrameView {
                 from: node::Side::Agent,

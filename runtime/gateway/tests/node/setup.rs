@@ -8,9 +8,9 @@ use serde_json::Map;
 use synapse_api::Client;
 use synapse_core::name::Name;
 use synapse_core::spec::{
-    AgentSpec, AutoShutdown, ChildRef, DepsScope, Entry, Liveness, MailboxSpec, OnExhausted,
-    Program, ResourceLimits, Restart, Shutdown, Spawn, Start, StartOrder, Strategy, SupervisorSpec,
-    TreeSpec, UsageLimits, WhenFull,
+    AgentSpec, AutoShutdown, ChildRef, CrashSpec, DepsScope, Entry, Liveness, MailboxSpec,
+    OnExhausted, Program, ResourceLimits, Restart, Shutdown, Spawn, Start, StartOrder, Strategy,
+    SupervisorSpec, TreeSpec, UsageLimits, WhenFull,
 };
 use synapse_core::time::Millis;
 use synapse_gateway::{DataDirLock, Gateway, serve};
@@ -127,5 +127,6 @@ fn agent(name: Name) -> AgentSpec {
         liveness: Liveness::default(),
         cancel_grace: Millis::from_secs(10),
         limits: ResourceLimits::default(),
+        crash: CrashSpec::default(),
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
+use synapse_core::crash::Ending;
 use synapse_core::exit::ExitReason;
 use synapse_core::fault::{Fault, FaultCode};
 use synapse_core::time::Millis;
@@ -78,9 +79,15 @@ pub(super) async fn answer_runs(
     if exit.traceback.is_none() && exit.code.is_some_and(|code| code != 0) {
         exit.traceback = last_words::traceback(&written);
     }
+    let fault = fault_of(agent, &exit);
     let death = Death {
-        fault: fault_of(agent, &exit),
+        ending: match fault.code {
+            FaultCode::AgentCrashed => Ending::of(&exit.reason, port.is_killed_by_hand()),
+            _ => Ending::Told,
+        },
+        fault,
         at: died,
+        exit: exit.clone(),
     };
     port.send(LinkCommand::Died(Box::new(death)));
     match timeout(LAST_WORDS, link).await {
@@ -95,7 +102,7 @@ pub(super) async fn answer_runs(
     exit
 }
 
-/// What callers are told whose runs were in flight.
+/// What callers are told whose runs were in flight; what is known of each run is added to it.
 fn fault_of(agent: &Agent, exit: &ExitView) -> Fault {
     // One that ends by itself with code 0 has not answered either.
     match exit.reason {
@@ -112,7 +119,6 @@ fn fault_of(agent: &Agent, exit: &ExitView) -> Fault {
         "incarnation": exit.incarnation,
         "reason": exit.reason.word(),
         "stderr_tail": exit.stderr_tail,
-        "outcome": "unknown",
     }))
 }
 

@@ -4,6 +4,8 @@
 use std::sync::Arc;
 
 use ractor::ActorRef;
+use synapse_core::crash::Ending;
+use synapse_core::exit::ExitReason;
 use synapse_process::{Exit, ProcessGroup, Signal};
 use synapse_wire::Greeting;
 use tokio::sync::oneshot;
@@ -11,7 +13,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
 use crate::agent::Agent;
-use crate::agent::evidence::{LAST_WORDS, answer_runs};
+use crate::agent::evidence::{LAST_WORDS, answer_runs, dossier};
 use crate::agent::newborn::{Capture, Newborn};
 use crate::agent::process::Message;
 use crate::agent::stacks::StackSource;
@@ -43,11 +45,15 @@ struct LinkOwner {
 
 impl Drop for LinkOwner {
     fn drop(&mut self) {
-        let fault = self.agent.lost();
+        let reason = ExitReason::Internal("its actor is gone".to_owned());
+        let death = Death {
+            fault: self.agent.lost(),
+            ending: Ending::Killed,
+            at: Instant::now(),
+            exit: dossier(&self.agent, (0, 0), reason, None),
+        };
         // Not heard where it was told in order before.
-        let at = Instant::now();
-        self.port
-            .send(LinkCommand::Died(Box::new(Death { fault, at })));
+        self.port.send(LinkCommand::Died(Box::new(death)));
     }
 }
 

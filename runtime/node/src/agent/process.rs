@@ -560,10 +560,29 @@ impl State {
                 .exit(Arc::clone(&exit))
                 .agent(&self.agent.name, Some(self.incarnation)),
         );
+        let letters = exit
+            .runs
+            .iter()
+            .filter_map(|run| run.dead_letter.as_deref());
+        letters.for_each(|letter| self.tell_of(letter));
         if asked_for(&exit.reason) {
             self.agent
                 .decided(self.incarnation, self.agent.nothing_next());
         }
+    }
+
+    fn tell_of(&self, letter: &str) {
+        let (name, incarnation) = (&self.agent.name, self.incarnation);
+        let message = format!(
+            "a call has killed {name} too often; it is refused, and kept as dead letter {letter}"
+        );
+        let (log, stream) = (&self.agent.log, LogStream::Runtime);
+        log.add(incarnation, stream, "error", message.clone());
+        let data = json!({ "dead_letter": letter });
+        let happening = Happening::new(EventKind::DeadLetter, message).data(data);
+        self.node
+            .events
+            .publish(happening.agent(name, Some(incarnation)));
     }
 
     fn set_state(&self, state: AgentState) {

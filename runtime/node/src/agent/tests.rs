@@ -10,7 +10,9 @@ fn agent(replicas: usize) -> Agent {
         "mailbox": {"size": 1, "when_full": "reject"}, "start_timeout": 1, "call_timeout": 1,
         "cancel_grace": 1, "spawn": "exec",
     });
-    Agent::new(serde_json::from_value(spec).unwrap(), "root/one".to_owned())
+    let letters = Arc::new(DeadLetters::open(None));
+    let spec = serde_json::from_value(spec).unwrap();
+    Agent::new(spec, "root/one".to_owned(), letters)
 }
 
 fn exit(agent: &Agent, replica: usize, incarnation: u64) -> Arc<ExitView> {

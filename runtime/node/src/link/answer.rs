@@ -15,7 +15,7 @@ use crate::link::runs::Running;
 use crate::link::{CancelReason, Link};
 use crate::logs::cut;
 use crate::session::Segment;
-use crate::view::{FailedRunView, LogStream, RunCutOff};
+use crate::view::{FailedRunView, LogStream};
 
 /// Bytes of a traceback: it stays in the events and in the record of exits.
 const TRACEBACK_BYTES_MAX: usize = 16 * 1024;
@@ -44,6 +44,7 @@ impl Link {
             return;
         };
         let call = running.call;
+        self.agent.suspicion.survived(&call);
         if self.check_results
             && let Err(message) = self.check_output(&result.output)
         {
@@ -61,6 +62,7 @@ impl Link {
             run: call.id,
             agent: std::sync::Arc::clone(&call.agent),
             incarnation: self.incarnation,
+            attempts: call.attempts(),
             output: result.output,
             usage: result.usage.map_or(Value::Null, Value::Object),
             duration: now.saturating_duration_since(call.arrived),
@@ -79,6 +81,7 @@ impl Link {
             self.log_traceback(&head, traceback);
         }
         if running.started {
+            self.agent.suspicion.survived(&running.call);
             let segment = segment(frame.new_messages.clone(), frame.message_count);
             running.call.settle(segment, None);
         } else {
@@ -199,6 +202,7 @@ impl Link {
     pub(super) fn tool_call(&mut self, call: &ToolCall) {
         if let Some(running) = self.runs.get_mut(&call.run) {
             running.tool_calls += 1;
+            running.effect = true;
         }
         let result = ToolResult {
             run: call.run,
@@ -226,30 +230,6 @@ impl Link {
         };
         drop(call.take_lease());
         self.agent.finish(call, Err(fault));
-    }
-
-    /// The process is dead: what it had not begun with waits again, the rest is answered.
-    /// Returns the runs that were in flight.
-    pub(super) fn answer_the_rest(&mut self) -> Vec<RunCutOff> {
-        self.agent.mailbox.leave(&self.port);
-        let Some(death) = self.death.take() else {
-            return Vec::new();
-        };
-        let mut rest: Vec<Running> = self.runs.drain().map(|(_, running)| running).collect();
-        rest.sort_by_key(|running| running.serial);
-        let (begun, waiting): (Vec<_>, Vec<_>) = rest.into_iter().partition(|run| run.started);
-        self.agent
-            .give_back(waiting.into_iter().map(|run| run.call).collect());
-        let in_flight = begun
-            .iter()
-            .map(|running| running.cut_off(death.at))
-            .collect();
-        for running in begun {
-            running.call.settle(None, None);
-            self.agent.finish(&running.call, Err(death.fault.clone()));
-        }
-        self.note_in_flight();
-        in_flight
     }
 }
 

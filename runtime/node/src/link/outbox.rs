@@ -17,6 +17,8 @@ const WRITTEN_BYTES_MAX: usize = 256 * 1024;
 pub(crate) struct Outbox {
     bytes: Vec<u8>,
     written: usize,
+    /// Bytes that the pipe has taken, ever.
+    taken: u64,
     /// Where the first frame begins that [`Outbox::next_unseen`] has not given.
     unseen: usize,
 }
@@ -34,6 +36,16 @@ impl Outbox {
     /// Where frames are appended.
     pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
+    }
+
+    /// Where the next frame begins, in bytes since the beginning.
+    pub(crate) fn end(&self) -> u64 {
+        self.taken + bytes_of(self.bytes.len() - self.written)
+    }
+
+    /// Whether the pipe has taken everything up to there.
+    pub(crate) const fn has_sent(&self, end: u64) -> bool {
+        self.taken >= end
     }
 
     pub(crate) fn waits(&self) -> bool {
@@ -58,7 +70,10 @@ impl Outbox {
             let Some(pipe) = stdin else { break };
             let rest = self.bytes.get(self.written..).unwrap_or_default();
             match pipe.try_write(rest) {
-                Ok(count) => self.written += count,
+                Ok(count) => {
+                    self.written += count;
+                    self.taken += bytes_of(count);
+                }
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
                     self.forget_written();
                     return flushed;
@@ -88,6 +103,10 @@ impl Outbox {
             self.written = 0;
         }
     }
+}
+
+fn bytes_of(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

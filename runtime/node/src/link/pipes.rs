@@ -81,6 +81,7 @@ impl Link {
                     // process may begin with any run that it has.
                     self.open = false;
                     self.runs.values_mut().for_each(|run| run.started = true);
+                    self.tells_effects = false;
                     self.condemn(LinkEvent::Violation(cut(violation.to_string())));
                     break;
                 }

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
+use synapse_core::crash::Ending;
 use synapse_core::fault::Fault;
 use synapse_core::liveness::Pong;
 use tokio::sync::{Notify, oneshot};
@@ -10,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::handle::RunId;
 use crate::link::CancelReason;
-use crate::view::{FrameView, RunCutOff};
+use crate::view::{ExitView, FrameView, RunCutOff};
 
 /// Commands for a link. Each run has at most one cancel and one batch of credit under way, so that
 /// the list is bounded by the agent's slots.
@@ -22,6 +23,8 @@ pub(crate) struct LinkPort {
     work: AtomicBool,
     /// Set under the mailbox's lock: this link gets no more calls.
     retired: AtomicBool,
+    /// An operator has sent a signal to the process.
+    killed_by_hand: AtomicBool,
     /// Runs that the process executes now, for the status.
     in_flight: AtomicUsize,
     /// Whether the process has written anything since the last look.
@@ -65,12 +68,15 @@ pub(crate) enum LinkCommand {
 pub(crate) struct Death {
     /// For runs that the process may have begun with.
     pub(crate) fault: Fault,
+    pub(crate) ending: Ending,
     /// When it ended.
     pub(crate) at: Instant,
+    /// What is known of it so far: the evidence against the runs.
+    pub(crate) exit: ExitView,
 }
 
 /// What a link knows of its process's end.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct LinkEnd {
     /// The runs that were in flight, in the order of their beginning.
     pub(crate) runs: Vec<RunCutOff>,
@@ -119,6 +125,14 @@ impl LinkPort {
 
     pub(crate) fn is_retired(&self) -> bool {
         self.retired.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn note_killed_by_hand(&self) {
+        self.killed_by_hand.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_killed_by_hand(&self) -> bool {
+        self.killed_by_hand.load(Ordering::Relaxed)
     }
 
     pub(crate) fn note_in_flight(&self, in_flight: usize) {

@@ -4,12 +4,15 @@
 
 use std::sync::Arc;
 
+use synapse_core::crash::{Outcome, Standing};
 use synapse_wire::{CallFrame, ChunkData};
 use tokio::time::{Duration, Instant};
 
 use crate::agent::millis;
 use crate::call::Call;
+use crate::deadletters::LetterId;
 use crate::link::{CancelReason, Link, LinkEvent};
+use crate::mailbox::Room;
 use crate::view::RunCutOff;
 
 /// A run that the process has.
@@ -24,6 +27,12 @@ pub(super) struct Running {
     pub(super) cancelled: Option<CancelReason>,
     /// Until when cancelled code may go on.
     pub(super) grace_until: Option<Instant>,
+    /// Where its frame ends in what is written to the process.
+    pub(super) written: u64,
+    /// Whether a tool of it has begun.
+    pub(super) effect: bool,
+    /// Whether the process is to die because of it.
+    pub(super) culprit: bool,
     /// When it was written, or said to have begun.
     pub(super) since: Instant,
     /// Chunks that came of it.
@@ -44,7 +53,7 @@ impl Running {
     }
 
     /// For the dossier of the process that it ended with.
-    pub(super) fn cut_off(&self, now: Instant) -> RunCutOff {
+    pub(super) fn cut_off(&self, now: Instant, outcome: Outcome) -> RunCutOff {
         RunCutOff {
             run: self.call.id.to_string(),
             running: now.saturating_duration_since(self.since),
@@ -52,6 +61,9 @@ impl Running {
             chunks: self.chunks,
             tool_calls: self.tool_calls,
             cancelled: self.cancelled.is_some(),
+            outcome: outcome.as_str(),
+            again: false,
+            dead_letter: None,
         }
     }
 }
@@ -68,13 +80,16 @@ impl Link {
         if !self.session.is_ready() {
             return false;
         }
-        let spec = &self.agent.spec;
-        let slots = (spec.concurrency + spec.prefetch).saturating_sub(self.runs.len());
+        let slots = self.free_slots();
         if !std::mem::take(&mut self.rung) && slots == self.slots_known {
             return false;
         }
         let mut taken = std::mem::take(&mut self.taken);
-        self.agent.mailbox.pull(&self.port, slots, &mut taken);
+        let empty = self.runs.is_empty();
+        let agent = &self.agent;
+        let alone = |call: &Call| agent.suspicion.standing(call) == Standing::Alone;
+        let room = Room { slots, empty };
+        agent.mailbox.pull(&self.port, room, alone, &mut taken);
         self.slots_known = slots - taken.len();
         let mut refused = false;
         for call in taken.drain(..) {
@@ -85,8 +100,25 @@ impl Link {
         refused
     }
 
+    /// Calls that may be written now.
+    fn free_slots(&self) -> usize {
+        let spec = &self.agent.spec;
+        if self.alone && !self.runs.is_empty() {
+            return 0;
+        }
+        (spec.concurrency + spec.prefetch).saturating_sub(self.runs.len())
+    }
+
     /// Whether it could be written.
     fn write_call(&mut self, call: Arc<Call>) -> bool {
+        let standing = self.agent.suspicion.standing(&call);
+        if let Standing::Condemned(letter) = standing {
+            // Condemned while this one waited.
+            drop(call.take_lease());
+            let fault = self.agent.condemned(LetterId(letter));
+            self.agent.finish(&call, Err(fault));
+            return false;
+        }
         let prefetched = self.runs.len() >= self.agent.spec.concurrency;
         let input = &call.input;
         let limits = input
@@ -116,11 +148,15 @@ impl Link {
             self.begin(&call);
         }
         self.serial += 1;
+        self.alone = standing == Standing::Alone;
         let running = Running {
             serial: self.serial,
             started: !prefetched,
             cancelled: None,
             grace_until: None,
+            written: self.outbox.end(),
+            effect: false,
+            culprit: false,
             since: now,
             chunks: 0,
             tool_calls: 0,
@@ -195,10 +231,11 @@ impl Link {
 
     pub(super) fn grace_over(&mut self) {
         let now = Instant::now();
-        let over = |running: &&Running| running.grace_until.is_some_and(|until| until <= now);
-        let Some(running) = self.runs.values().find(over) else {
+        let over = |running: &&mut Running| running.grace_until.is_some_and(|until| until <= now);
+        let Some(running) = self.runs.values_mut().find(over) else {
             return;
         };
+        running.culprit = true;
         let what = format!(
             "run {} went on {} ms after it was cancelled",
             running.call.id, self.agent.spec.cancel_grace.0

@@ -21,7 +21,8 @@ fn push(mailbox: &Mailbox, call: &Arc<Call>) -> Result<(), FaultCode> {
 
 fn pull(mailbox: &Mailbox, port: &Arc<LinkPort>, slots: usize) -> Vec<u64> {
     let mut taken = Vec::new();
-    mailbox.pull(port, slots, &mut taken);
+    let empty = true;
+    mailbox.pull(port, Room { slots, empty }, |_| false, &mut taken);
     taken.iter().map(|call| call.id.0).collect()
 }
 
@@ -295,5 +296,50 @@ fn where_idle_replicas_sleep_calls_go_to_the_one_that_was_used_last() {
         assert_eq!((rung(&one), rung(&two)), (false, true), "call {id}");
         assert_eq!(pull(&mailbox, &two, 2), [id]);
         pull(&mailbox, &two, 2);
+    }
+}
+
+fn pull_beside(mailbox: &Mailbox, port: &Arc<LinkPort>, empty: bool, alone: &[u64]) -> Vec<u64> {
+    let mut taken = Vec::new();
+    let room = Room { slots: 4, empty };
+    let runs_alone = |call: &Call| alone.contains(&call.id.0);
+    mailbox.pull(port, room, runs_alone, &mut taken);
+    taken.iter().map(|call| call.id.0).collect()
+}
+
+#[test]
+fn a_call_that_runs_alone_is_taken_alone_and_overtaken_by_none() {
+    let (mailbox, port) = (mailbox(8, WhenFull::Reject), Arc::default());
+    for id in 1..=5 {
+        assert_eq!(push(&mailbox, &call(id)), Ok(()));
+    }
+    let alone = [2, 3];
+    assert_eq!(pull_beside(&mailbox, &port, true, &alone), [1]);
+    assert_eq!(pull_beside(&mailbox, &port, false, &alone), [0; 0]);
+    assert_eq!(pull_beside(&mailbox, &port, true, &alone), [2]);
+    assert_eq!(pull_beside(&mailbox, &port, true, &alone), [3]);
+    assert_eq!(pull_beside(&mailbox, &port, false, &alone), [4, 5]);
+}
+
+#[test]
+fn who_has_no_room_for_one_alone_is_rung_when_that_has_gone() {
+    for how in ["left", "taken"] {
+        let mailbox = mailbox(8, WhenFull::Reject);
+        let (busy, idle) = (Arc::default(), Arc::default());
+        let first = call(1);
+        for call in [&first, &call(2)] {
+            assert_eq!(push(&mailbox, call), Ok(()));
+        }
+        assert_eq!(pull_beside(&mailbox, &busy, false, &[1]), [0; 0]);
+        assert!(!busy.has_work(), "{how}: it would look for ever");
+        match how {
+            "left" => {
+                end(&first);
+                mailbox.forget(&first);
+            }
+            _ => assert_eq!(pull_beside(&mailbox, &idle, true, &[1]), [1]),
+        }
+        assert!(busy.has_work(), "{how}");
+        assert_eq!(pull_beside(&mailbox, &busy, false, &[1]), [2], "{how}");
     }
 }

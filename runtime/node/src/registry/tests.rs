@@ -26,7 +26,8 @@ fn registry() -> AgentRegistry {
         },
         "agents": Value::Object(agents.into_iter().collect()),
     });
-    AgentRegistry::new(serde_json::from_value(tree).unwrap())
+    let letters = Arc::new(DeadLetters::open(None));
+    AgentRegistry::new(serde_json::from_value(tree).unwrap(), &letters)
 }
 
 fn agent(name: &str) -> Value {

@@ -77,6 +77,12 @@ pub struct RunCutOff {
     pub tool_calls: u64,
     /// Whether it had been told to stop.
     pub cancelled: bool,
+    /// What may have come of it: `no_effect` or `unknown`.
+    pub outcome: &'static str,
+    /// Whether it is executed again.
+    pub again: bool,
+    /// The dead letter that it was made, e.g. `d-3`.
+    pub dead_letter: Option<String>,
 }
 
 /// A frame that went over the pipe. What it said is not kept.

@@ -120,7 +120,7 @@ async fn a_clean_exit_inside_a_frame_is_a_violation() -> Outcome {
 }
 
 async fn exit_word(how: &str, word: &'static str) -> Outcome {
-    let world = ready(vec![agent("echo", |_| {})]).await?;
+    let world = ready(vec![agent("echo", |spec| spec.crash.poison_after = 0)]).await?;
     for life in 1..=10 {
         same(&code(&world.call("echo", job(how)).await), &"agent_crashed")?;
         world.until_ready("echo", life + 1).await?;
@@ -141,7 +141,10 @@ async fn an_exit_with_code_0_in_a_run_is_a_crash_for_its_caller() -> Outcome {
 }
 
 async fn garbage_is_a_violation_and_a_replica_takes_the_calls() -> Outcome {
-    let spec = agent("echo", |spec| (spec.replicas, spec.concurrency) = (2, 1));
+    let spec = agent("echo", |spec| {
+        (spec.replicas, spec.concurrency) = (2, 1);
+        spec.crash.poison_after = 0;
+    });
     let world = ready(vec![spec]).await?;
     for _ in 0..10 {
         let mut broken = world.run("echo", job("garbage")).await?;

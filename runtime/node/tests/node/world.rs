@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use synapse_core::fault::Fault;
 use synapse_core::name::Name;
 use synapse_core::spec::{
-    AgentSpec, AutoShutdown, Backoff, ChildRef, DepsScope, Entry, Liveness, MailboxSpec,
+    AgentSpec, AutoShutdown, Backoff, ChildRef, CrashSpec, DepsScope, Entry, Liveness, MailboxSpec,
     OnExhausted, Program, ResourceLimits, Restart, Shutdown, Spawn, Start, StartOrder, Strategy,
     SupervisorSpec, TreeSpec, UsageLimits, WhenFull,
 };
@@ -284,6 +284,7 @@ pub(crate) fn agent(of: &str, change: impl FnOnce(&mut AgentSpec)) -> AgentSpec 
         liveness: Liveness::default(),
         cancel_grace: Millis::from_secs(10),
         limits: ResourceLimits::default(),
+        crash: CrashSpec::default(),
     };
     change(&mut spec);
     spec

@@ -7,8 +7,8 @@ use std::time::Duration;
 use synapse_core::exit::ExitReason;
 use synapse_core::name::Name;
 use synapse_core::spec::{
-    AgentSpec, AutoShutdown, ChildRef, DepsScope, Liveness, MailboxSpec, OnExhausted, Program,
-    ResourceLimits, Restart, Shutdown, Spawn, Start, StartOrder, Strategy, SupervisorSpec,
+    AgentSpec, AutoShutdown, ChildRef, CrashSpec, DepsScope, Liveness, MailboxSpec, OnExhausted,
+    Program, ResourceLimits, Restart, Shutdown, Spawn, Start, StartOrder, Strategy, SupervisorSpec,
     TreeSpec, UsageLimits, WhenFull,
 };
 use synapse_core::supervisor::{ChildId, Reply, Request};
@@ -103,6 +103,7 @@ fn agent(text: &str, replicas: usize) -> AgentSpec {
         liveness: Liveness::default(),
         cancel_grace: Millis(1000),
         limits: ResourceLimits::default(),
+        crash: CrashSpec::default(),
     }
 }
 

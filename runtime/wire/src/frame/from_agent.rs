@@ -118,4 +118,7 @@ frames! {
         /// Lines that were dropped since the last one that was sent.
         dropped: u64,
     }
+
+    /// A tool of the run's begins: what it does cannot be taken back.
+    75 "effect" Effect [run] {}
 }

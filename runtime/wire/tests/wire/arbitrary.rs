@@ -119,6 +119,7 @@ fn of_the_agent() -> impl Strategy<Value = FromAgent> {
 fn of_a_run() -> impl Strategy<Value = FromAgent> {
     prop_oneof![
         run().prop_map(|run| Started { run }.into()),
+        run().prop_map(|run| Effect { run }.into()),
         (run(), 0..3_u64, text(), map()).prop_map(|(run, call, name, arguments)| ToolCall {
             run,
             call,

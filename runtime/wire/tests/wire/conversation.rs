@@ -333,7 +333,14 @@ fn started_is_for_prefetched_runs_and_once() {
 
 #[test]
 fn prefetched_run_does_nothing_before_it_starts_but_fail() {
-    for frame in [chunk(3, 0), result(3), tool_call(3, 0), output_check(3, 0)] {
+    let effect = Effect { run: 3 }.into();
+    for frame in [
+        chunk(3, 0),
+        result(3),
+        tool_call(3, 0),
+        output_check(3, 0),
+        effect,
+    ] {
         check(vec![frame], "unexpected_frame");
     }
     let mut conversation = Conversation::new();
@@ -344,6 +351,18 @@ fn prefetched_run_does_nothing_before_it_starts_but_fail() {
             .any(|open| open.run == 3 && !open.started)
     );
     conversation.received(fault(3)).unwrap();
+}
+
+#[test]
+fn effects_are_told_of_open_runs_as_often_as_the_sdk_likes() {
+    let mut conversation = Conversation::new();
+    for _ in 0..2 {
+        assert_eq!(
+            conversation.received(Effect { run: 1 }.into()),
+            Ok(Event::Effect { run: 1 })
+        );
+    }
+    check(vec![result(1), Effect { run: 1 }.into()], "unknown_run");
 }
 
 #[test]

@@ -26,6 +26,9 @@ fn segfault() -> Dossier {
         chunks: 14,
         tool_calls: 1,
         cancelled: false,
+        outcome: "unknown".into(),
+        again: false,
+        dead_letter: Some("d-3".into()),
     };
     Dossier {
         agent: "analyst".into(),
@@ -81,7 +84,7 @@ fn a_dossier_says_first_what_it_was_what_it_means_and_what_came_of_it() {
         then          root: restarting in 200 ms (1/3 in 5s)
         lived         41 s, ready after 22 ms; 2026-11-20 09:46:11 to 09:46:52 UTC
         process       pid 4121, at most 70 MiB of memory
-        cut off       r-17 after 1.2 s, 14 chunks streamed, 1 tool call
+        cut off       r-17 after 1.2 s, 14 chunks streamed, 1 tool call, dead letter d-3
         frames        (1 before these: --frames)
                        -40 s   to the agent     welcome          120 B
                        -40 s   from the agent   ready            120 B
