@@ -240,11 +240,7 @@ fn a_node_that_was_stopped_blames_nobody() {
     // More than once: what an earlier time has left behind must not count either.
     for _ in 0..2 {
         send(world.node_pid(), Signal::STOP);
-        let stopped = Instant::now();
-        wait_for("more time to pass than anybody may be silent", || {
-            let passed = stopped.elapsed();
-            holds(passed > SILENCE_MAX * 2, format!("{passed:?}"))
-        });
+        passes(SILENCE_MAX * 2);
         send(world.node_pid(), Signal::CONT);
         assert_eq!(world.call("idle", "hello"), "hello");
     }
@@ -255,6 +251,34 @@ fn a_node_that_was_stopped_blames_nobody() {
         assert_eq!(world.agent(name)["incarnation"], 1, "{name}");
     }
     assert_eq!(events(&world, "agent_unresponsive").len(), 0);
+}
+
+#[test]
+fn silence_before_and_during_a_nodes_stop_is_not_added_up() {
+    let world = one("holds_gil:until_opened", "restart");
+    let call = world.spawn(&["call", "one", "it"]);
+    world.wait_for_file("it.begun");
+    // Long enough for a ping to be without an answer when the node stops.
+    passes(SILENCE_MAX / 2);
+    send(world.node_pid(), Signal::STOP);
+    passes(SILENCE_MAX);
+    send(world.node_pid(), Signal::CONT);
+    // It is let go once the node has taken turns again, and has all its time until then.
+    passes(SILENCE_MAX / 3);
+    assert_eq!(world.agent("one")["incarnation"], 1);
+    world.write("it.fifo", "go");
+    assert_eq!(call.outcome().text(), "opened it");
+    assert_eq!(world.agent("one")["incarnation"], 1);
+}
+
+/// Waits until this time has passed.
+#[track_caller]
+fn passes(time: Duration) {
+    let begun = Instant::now();
+    wait_for("time to pass", || {
+        let passed = begun.elapsed();
+        holds(passed > time, format!("{passed:?}"))
+    });
 }
 
 /// The processes of an agent and their stacks.
