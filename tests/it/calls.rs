@@ -36,8 +36,9 @@ fn fields(object: &Value) -> Vec<&str> {
     fields
 }
 
-const RESULT: [&str; 6] = [
+const RESULT: [&str; 7] = [
     "agent",
+    "attempts",
     "duration_ms",
     "incarnation",
     "output",

@@ -10,6 +10,7 @@ intensity = 100
 children = ["plain", "again", "told", "tooled", "blocking", "shared"]
 [agent.plain]
 entry = "dies_by_input:answer"
+poison_after = 3
 [agent.again]
 entry = "dies_by_input:answer"
 idempotent = true

@@ -33,6 +33,8 @@ mod hibernation;
 #[cfg(test)]
 mod mailboxes;
 #[cfg(test)]
+mod memory;
+#[cfg(test)]
 mod misbehaving;
 #[cfg(test)]
 mod node;

@@ -63,7 +63,12 @@ impl Busy {
     /// With these that have escaped.
     #[track_caller]
     fn with(escaped: &[&str]) -> Self {
-        let world = World::up(TREE);
+        Self::of(TREE, escaped)
+    }
+
+    #[track_caller]
+    fn of(tree: &str, escaped: &[&str]) -> Self {
+        let world = World::up(tree);
         let calls = vec![
             world.spawn(&["call", "hold", "held"]),
             world.spawn(&["call", "blocked", "3600"]),
@@ -176,9 +181,9 @@ fn when_the_guard_is_killed_the_node_stops_in_order() {
     busy.expect_gone(GONE_WITHIN);
 }
 
-#[test]
-fn when_guard_and_node_are_killed_at_once_only_what_has_escaped_is_left() {
-    let mut busy = Busy::with(&["daemon", "bare", "family"]);
+/// Guard and node are killed at once; every agent is gone then, and what has escaped is not.
+#[track_caller]
+fn kill_both_at_once(busy: &mut Busy) {
     let node = busy.world.node_pid();
     let guard = busy.world.take_node();
     // Stopped, neither can hear of the other's end before its own.
@@ -194,17 +199,88 @@ fn when_guard_and_node_are_killed_at_once_only_what_has_escaped_is_left() {
         let left: Vec<_> = busy.agents.iter().filter(|pid| is_alive(**pid)).collect();
         holds(left.is_empty(), format!("{left:?}"))
     });
-    // What is left is what docs/processes.md says, and it does not hinder the next start.
     busy.calls.clear();
+}
+
+#[test]
+fn when_guard_and_node_are_killed_at_once_only_what_has_escaped_is_left() {
+    let tree = format!("[runtime]\ncgroup = \"off\"\n{TREE}");
+    let mut busy = Busy::of(&tree, &["daemon", "bare", "family"]);
+    assert!(!busy.world.path(CONTROL_GROUP).exists());
+    kill_both_at_once(&mut busy);
+    // What is left is what docs/processes.md says, and it does not hinder the next start.
     busy.world.start();
     assert_eq!(busy.world.call("idle", "again"), "again");
-    for pid in busy.others.iter().filter(|pid| is_alive(**pid)) {
+    let left: Vec<_> = busy.others.iter().filter(|pid| is_alive(**pid)).collect();
+    assert!(left.len() >= 3, "what this is about: {left:?}");
+    for pid in left {
         send(*pid, Signal::KILL);
     }
-    let all = [busy.agents, busy.others].concat();
-    for pid in all {
+    for pid in [busy.agents, busy.others].concat() {
         bury(pid);
     }
+}
+
+#[test]
+fn what_guard_and_node_left_when_they_were_killed_at_once_is_ended_by_the_next_start() {
+    let mut busy = Busy::with(&["daemon", "bare", "family"]);
+    let Some(group) = control_group(&busy.world) else {
+        return;
+    };
+    kill_both_at_once(&mut busy);
+    let left: Vec<_> = busy.others.iter().filter(|pid| is_alive(**pid)).collect();
+    assert!(left.len() >= 3, "what this is about: {left:?}");
+    busy.world.start();
+    for pid in [busy.agents, busy.others].concat() {
+        assert!(!is_alive(pid), "{pid} has outlived the next start");
+        bury(pid);
+    }
+    assert!(!group.exists(), "{} is left", group.display());
+    let log = std::fs::read_to_string(busy.world.path(".synapse/synapse.log")).expect("a log");
+    assert!(log.contains("was killed with its guard"), "{log}");
+    assert_eq!(busy.world.call("idle", "again"), "again");
+    // A node that stops in order leaves no group, and nothing to look for.
+    let group = control_group(&busy.world).expect("it had one before");
+    busy.world.run(&["down"]).exits(0);
+    busy.world.take_node().outcome().exits(0);
+    assert!(!group.exists(), "{} is left", group.display());
+    assert!(!busy.world.path(CONTROL_GROUP).exists());
+}
+
+#[test]
+fn a_copy_of_a_data_directory_ends_nothing_of_the_one_it_was_copied_from() {
+    let world = World::up(
+        "[supervisor.root]\nchildren = [\"idle\"]\n[agent.idle]\nentry = \"plain:echo\"\n",
+    );
+    if control_group(&world).is_none() {
+        return;
+    }
+    let record = std::fs::read(world.path(CONTROL_GROUP)).unwrap();
+    let copy = World::new("[supervisor.root]\nchildren = []\n");
+    copy.write(CONTROL_GROUP, &String::from_utf8(record).unwrap());
+    let mut copy = copy;
+    copy.start();
+    assert_eq!(world.call("idle", "well"), "well");
+    assert_eq!(world.agent("idle")["restarts"], 0);
+}
+
+/// Where a node keeps the name of its control group.
+const CONTROL_GROUP: &str = ".synapse/control-group.json";
+
+/// The control group of the node; `None`, and a word of it on stderr, where it may not have one.
+fn control_group(world: &World) -> Option<std::path::PathBuf> {
+    use std::io::Write;
+    let Ok(record) = std::fs::read(world.path(CONTROL_GROUP)) else {
+        let why = "skipped: no control group of version 2 may be made here";
+        writeln!(std::io::stderr(), "{why}").ok();
+        return None;
+    };
+    let record: serde_json::Value = serde_json::from_slice(&record).expect("JSON");
+    let path = std::path::PathBuf::from(record["path"].as_str().expect("a path"));
+    let members = std::fs::read_to_string(path.join("cgroup.procs")).expect("it is there");
+    let node = world.node_pid().to_string();
+    assert!(members.lines().any(|pid| pid == node), "{members}");
+    Some(path)
 }
 
 #[test]

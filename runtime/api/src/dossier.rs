@@ -52,6 +52,9 @@ pub struct Dossier {
     pub traceback: Option<String>,
     /// The stacks of its threads, where Python has dumped them.
     pub stacks: Option<String>,
+    /// What the kernel says to an end for lack of memory, or, of an end by SIGKILL, what speaks for
+    /// one; null where it says nothing.
+    pub kernel: Option<String>,
     /// What its supervisor did next; null until that is decided.
     pub next: Option<NextStep>,
 }

@@ -1,6 +1,7 @@
 //! `synapse up`: configuration, environment, node, control socket and console, in that order; and
 //! the ordered stop of all of them.
 
+mod control_group;
 pub(crate) mod launcher;
 mod renewal;
 mod stdin;
@@ -25,6 +26,7 @@ use crate::arguments::UpArguments;
 use crate::environment::{self, Environments};
 use crate::failure::{Failure, report_chain};
 use crate::logging;
+use control_group::OwnGroup;
 use renewal::Renewal;
 use stdin::Stdin;
 
@@ -46,16 +48,24 @@ pub(crate) fn guarded(arguments: UpArguments) -> Result<u8, Failure> {
     match side {
         Side::Guard { code } => Ok(code),
         Side::Node { guard } => {
-            let end = crate::block_on(up(arguments, guard));
+            let mut group = None;
+            let end = crate::block_on(up(arguments, guard, &mut group));
             // Where the guard has died there is nobody else to do it.
             guard::end_descendants();
+            if let Some(group) = group {
+                control_group::leave(group);
+            }
             end
         }
     }
 }
 
 /// Runs the tree until it is told to stop, or gives up.
-async fn up(arguments: UpArguments, guard: Option<u32>) -> Result<u8, Failure> {
+async fn up(
+    arguments: UpArguments,
+    guard: Option<u32>,
+    group: &mut Option<OwnGroup>,
+) -> Result<u8, Failure> {
     let started = Instant::now();
     let mut signals = Signals::listen()?;
     let stdin = if arguments.no_console {
@@ -72,6 +82,8 @@ async fn up(arguments: UpArguments, guard: Option<u32>) -> Result<u8, Failure> {
     let lock = prepare_data_dir(&configuration)?;
     let data_dir = lock.data_dir().to_owned();
     logging::begin(&data_dir, configuration.runtime.log, stdin == Stdin::Nobody)?;
+    // Before anything is started, which would stay outside.
+    *group = control_group::enter(&data_dir, configuration.runtime.cgroup);
     let screen = Screen::new(stdin);
     screen.print(&render::header(
         env!("CARGO_PKG_VERSION"),

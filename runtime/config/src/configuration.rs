@@ -31,8 +31,19 @@ pub struct RuntimeSettings {
     pub node: Name,
     /// `log`: the node's own log.
     pub log: LogSettings,
+    /// `cgroup`: whether the node has a control group of its own.
+    pub cgroup: ControlGroups,
     /// `sessions`: the limits of the conversations in memory.
     pub sessions: SessionLimits,
+}
+
+/// `[runtime] cgroup`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ControlGroups {
+    /// One for the node, where it may be made.
+    Auto,
+    /// None.
+    Off,
 }
 
 /// `[runtime] log`.

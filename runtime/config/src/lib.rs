@@ -34,8 +34,8 @@ mod syntax;
 mod tree;
 
 pub use configuration::{
-    AgentPython, Configuration, LogFormat, LogLevel, LogSettings, PythonSettings, RuntimeSettings,
-    SessionLimits,
+    AgentPython, Configuration, ControlGroups, LogFormat, LogLevel, LogSettings, PythonSettings,
+    RuntimeSettings, SessionLimits,
 };
 pub use element::parse_duration;
 pub use finding::{ConfigErrors, Finding, Findings, Related};

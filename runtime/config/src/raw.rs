@@ -7,7 +7,7 @@ use synapse_core::spec::{
     Start, StartOrder, Strategy, WhenFull,
 };
 
-use crate::configuration::{LogFormat, LogLevel};
+use crate::configuration::{ControlGroups, LogFormat, LogLevel};
 use crate::element::{
     Duration, Factor, JsonTable, List, ModuleName, Named, SchemaSource, Share, Size, VariableName,
     Variables, Whole, choice,
@@ -91,6 +91,7 @@ choice!(LivenessAction {
     "restart_silent" => Self::RestartSilent,
     "restart" => Self::Restart,
 });
+choice!(ControlGroups { "auto" => Self::Auto, "off" => Self::Off });
 choice!(Spawn { "fork" => Self::Fork, "exec" => Self::Exec });
 
 table! {
@@ -117,6 +118,9 @@ table! {
         node: Name, "\"synapse\"", "\"lab-1\"";
         /// The node's own log.
         log: RawLog, "{}", "{ level = \"debug\", files = 3 }";
+        /// Whether the node makes a control group for itself and all that it starts, where it may
+        /// (Linux), so that the next start can end what a killed node and guard have left (`auto`).
+        cgroup: ControlGroups, "\"auto\"", "\"off\"";
         /// Limits of the conversations in memory.
         sessions: RawSessions, "{}", "{ count = 100 }";
     }
@@ -288,8 +292,8 @@ table! {
         /// `idempotent = true`.
         retry_on_crash: Whole<0, RETRIES_MAX>, "0", "2";
         /// A call that has killed the agent this often is refused, and kept as a dead letter;
-        /// 0: never.
-        poison_after: Whole<0, POISON_MAX>, "3", "5";
+        /// 0: never. With `retry_on_crash`, one more than that where nothing is given.
+        poison_after: Whole<0, POISON_MAX>, "0", "3";
     }
 }
 

@@ -2,7 +2,7 @@
 
 use synapse_core::name::Name;
 
-use crate::configuration::{LogLevel, LogSettings, RuntimeSettings, SessionLimits};
+use crate::configuration::{ControlGroups, LogLevel, LogSettings, RuntimeSettings, SessionLimits};
 use crate::element::{Size, Whole};
 use crate::folder::Folder;
 use crate::raw::RawRuntime;
@@ -31,6 +31,7 @@ pub(crate) fn runtime(raw: &RawRuntime, folder: &Folder) -> Option<RuntimeSettin
             file_bytes_max: log.file_size.or(Size(LOG_FILE_BYTES)).0,
             files_max: count(log.files.or(Whole(LOG_FILES))),
         },
+        cgroup: raw.cgroup.or(ControlGroups::Auto),
         sessions: SessionLimits {
             count_max: count(sessions.count.or(Whole(SESSIONS))),
             bytes_max: sessions.bytes.or(Size(SESSION_BYTES)).0,

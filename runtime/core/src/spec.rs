@@ -11,7 +11,7 @@ pub use agent::{
     Spawn, Start, UsageLimits, WhenFull,
 };
 pub use crash::CrashSpec;
-pub use limits::{Footprint, ResourceLimits};
+pub use limits::{Footprint, OfTime, ResourceLimits};
 pub use supervisor::{
     AutoShutdown, OnExhausted, Restart, Shutdown, StartOrder, Strategy, SupervisorSpec,
 };

@@ -9,6 +9,7 @@ pub(crate) mod suspicion;
 
 mod birth;
 mod dotenv;
+mod ending;
 mod hanging;
 mod last_words;
 mod living;

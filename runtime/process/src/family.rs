@@ -14,7 +14,13 @@ const MEMBERS_MAX: usize = 1 << 16;
 
 /// Those that have fallen to this process, each with the tag of the process that it came from.
 #[derive(Debug, Default)]
-pub struct Orphans(pub(crate) Vec<(Tag, Pid)>);
+pub struct Orphans(
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(dead_code, reason = "only Linux has descendants found")
+    )]
+    pub(crate) Vec<(Tag, Pid)>,
+);
 
 /// A process and its descendants, at one moment.
 #[derive(Debug)]

@@ -10,6 +10,8 @@
 //! - Whatever is left of a process group when its leader dies is killed with it.
 #![warn(missing_docs)]
 
+#[cfg(target_os = "linux")]
+pub mod cgroup;
 mod child;
 #[cfg(target_os = "linux")]
 mod children;
@@ -22,6 +24,7 @@ mod held_signals;
 mod inspect;
 mod kernel;
 mod limits;
+mod oom;
 mod pipe;
 mod reaper;
 mod signal;
@@ -41,6 +44,7 @@ pub use inspect::{
     catches, is_alive, is_pending, proportional_bytes, resident_bytes, threads_that_block,
 };
 pub use limits::{Enforceable, KernelLimits};
+pub use oom::{OomVerdict, OomWatch};
 pub use pipe::pipe_size;
 pub use signal::{Signal, signal_name};
 pub use spawner::Spawner;

@@ -47,6 +47,9 @@ impl Page {
         if let Some(meaning) = meaning(dossier) {
             self.pair("that is", meaning);
         }
+        if let Some(said) = &dossier.kernel {
+            self.pair("kernel", said);
+        }
         if let Some(place) = place(dossier) {
             self.pair("where", place);
         }

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What becomes of calls whose process dies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What becomes of calls whose process dies. By default each death is answered, and that is all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CrashSpec {
     /// Whether a run may be executed twice without harm, by its author's word.
     pub idempotent: bool,
@@ -11,15 +11,4 @@ pub struct CrashSpec {
     pub retry_on_crash: u32,
     /// With so many deaths a call is refused and kept as a dead letter; 0: never.
     pub poison_after: u32,
-}
-
-impl Default for CrashSpec {
-    /// One death is an accident and a second may be; a third by the same call is the call's.
-    fn default() -> Self {
-        Self {
-            idempotent: false,
-            retry_on_crash: 0,
-            poison_after: 3,
-        }
-    }
 }

@@ -4,10 +4,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::time::Millis;
 
-/// The kernel counts processor time a little later than the process spends it, and a limit of it
-/// in whole seconds.
-const CPU_SLACK: Millis = Millis(500);
-
 /// The limits of one agent; each replica has them for itself. `None` means none of ours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResourceLimits {
@@ -50,15 +46,30 @@ impl ResourceLimits {
         Some(format!("processes {processes} ({} seen)", seen.processes))
     }
 
-    /// The same of processor time, of a process that was ended by a signal which the kernel sends
-    /// there. Whoever else sends that signal does so before the time is over.
+    /// The same of processor time, of a process that the kernel has ended there, or may have.
+    ///
+    /// What it tells afterwards is not what it counted by: some per cent more or less. So the signal
+    /// that nobody else sends is believed, and the one that others send where the time was over:
+    /// before that one, the process has outlived the first.
     #[must_use]
-    pub fn exceeded_by_time(&self, used: Millis) -> Option<String> {
+    pub fn exceeded_by_time(&self, used: Millis, signal: OfTime) -> Option<String> {
         let seconds = self.cpu_seconds?;
-        let is_over = used.0.saturating_add(CPU_SLACK.0) >= Millis::from_secs(seconds).0;
+        let is_over = match signal {
+            OfTime::Limit => true,
+            OfTime::Kill => used >= Millis::from_secs(seconds),
+        };
         let used = used.0.saturating_add(500) / 1000;
         is_over.then(|| format!("cpu_time {seconds} s ({used} s used)"))
     }
+}
+
+/// The signals by which the kernel keeps a limit of processor time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OfTime {
+    /// SIGXCPU.
+    Limit,
+    /// SIGKILL, some seconds later.
+    Kill,
 }
 
 /// For people, as far as it is whole: a limit in full, what was seen to the last mebibyte.
@@ -107,17 +118,21 @@ mod tests {
     }
 
     #[test]
-    fn time_is_exceeded_where_it_is_over_or_as_good_as_over() {
+    fn time_is_exceeded_by_its_own_signal_or_where_it_was_over() {
         let limits = ResourceLimits {
             cpu_seconds: Some(2),
             ..ResourceLimits::default()
         };
-        let text = |used| limits.exceeded_by_time(Millis(used));
-        assert_eq!(text(1_200), None);
-        assert_eq!(text(1_990).as_deref(), Some("cpu_time 2 s (2 s used)"));
-        assert_eq!(text(7_010).as_deref(), Some("cpu_time 2 s (7 s used)"));
+        for (used, signal, expected) in [
+            (1_900, OfTime::Limit, Some("cpu_time 2 s (2 s used)")),
+            (1_900, OfTime::Kill, None),
+            (6_600, OfTime::Kill, Some("cpu_time 2 s (7 s used)")),
+        ] {
+            let exceeded = limits.exceeded_by_time(Millis(used), signal);
+            assert_eq!(exceeded.as_deref(), expected, "{used} {signal:?}");
+        }
         let none = ResourceLimits::default();
-        assert_eq!(none.exceeded_by_time(Millis(u64::MAX / 2)), None);
+        assert_eq!(none.exceeded_by_time(Millis(9_000), OfTime::Limit), None);
     }
 
     #[test]

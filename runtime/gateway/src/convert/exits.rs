@@ -46,6 +46,7 @@ pub(crate) fn dossier(view: &node::ExitView) -> api::Dossier {
         stderr_tail: view.stderr_tail,
         traceback: view.traceback,
         stacks: view.stacks,
+        kernel: view.kernel.clone(),
         next: view.next.get().map(next_step),
     }
 }
@@ -153,6 +154,7 @@ mod tests {
             stderr_tail: vec!["loading".to_owned()],
             traceback: Some("KeyError".to_owned()),
             stacks: Some("Thread 0x1".to_owned()),
+            kernel: None,
             next: Arc::new(next),
         }
     }

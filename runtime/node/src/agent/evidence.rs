@@ -60,6 +60,7 @@ pub(super) fn dossier(
         stderr_tail: Vec::new(),
         traceback: None,
         stacks: None,
+        kernel: None,
         next: Arc::default(),
     }
 }

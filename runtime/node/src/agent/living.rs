@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ractor::ActorRef;
 use synapse_core::crash::Ending;
 use synapse_core::exit::ExitReason;
-use synapse_process::{Exit, ProcessGroup, Signal};
+use synapse_process::{Exit, ExitStatus, OomVerdict, OomWatch, ProcessGroup, Signal};
 use synapse_wire::Greeting;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -30,6 +30,7 @@ pub(super) struct Living {
     link: JoinHandle<LinkEnd>,
     /// Until the process is reaped.
     stderr: Option<Capture>,
+    oom: OomWatch,
     peak_resident_bytes: Option<u64>,
     /// When it was reaped.
     died: Option<Instant>,
@@ -95,6 +96,7 @@ impl Living {
             port,
             link: tokio::spawn(link.serve(stdin, stdout, decoder)),
             stderr: Some(stderr),
+            oom: OomWatch::begin(),
             peak_resident_bytes: None,
             died: None,
         }
@@ -143,6 +145,7 @@ impl Living {
         self.tell(LinkCommand::Reaped(read));
         let capture = self.stderr.take();
         let (agent, actor, exit) = (Arc::clone(&self.port.agent), actor.clone(), *exit);
+        let (oom, pid) = (self.oom, self.pid);
         tokio::spawn(async move {
             let pipes = async {
                 // It is dropped, not sent.
@@ -156,8 +159,16 @@ impl Living {
             if timeout(LAST_WORDS, pipes).await.is_err() {
                 tracing::warn!(agent = %agent.name, "the pipes of a dead process are still being read");
             }
+            let oom = match exit.status {
+                ExitStatus::Signalled { signal, .. } if signal == Signal::KILL.as_raw() => {
+                    // Not run where the program ends.
+                    let judged = tokio::task::spawn_blocking(move || oom.judge(pid)).await;
+                    judged.unwrap_or(OomVerdict::Nothing)
+                }
+                _ => OomVerdict::Nothing,
+            };
             // Where the actor is gone, nobody needs to know.
-            drop(actor.cast(Message::Drained(exit)));
+            drop(actor.cast(Message::Drained(exit, oom)));
         });
     }
 

@@ -12,18 +12,19 @@ use std::time::Duration;
 use ractor::{Actor, ActorProcessingErr, ActorRef, ActorRuntime};
 use serde_json::{Value, json};
 use synapse_core::exit::ExitReason;
-use synapse_core::incarnation::{self, Event, Incarnation, Phase, Status};
+use synapse_core::incarnation::{self, Event, Incarnation, Phase};
 use synapse_core::liveness;
 use synapse_core::presence::{self, Action, Presence, Rules};
 use synapse_core::spec::Shutdown;
 use synapse_core::supervisor::StartError;
 use synapse_core::time::{Millis, Time};
-use synapse_process::{Exit, ExitStatus, Signal};
+use synapse_process::{Exit, ExitStatus, OomVerdict};
 use synapse_wire::Greeting;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
+use crate::agent::ending::{cause_of, status_of};
 use crate::agent::evidence::{asked_for, dossier, level, people};
 use crate::agent::hanging::{Hanging, Verdict};
 use crate::agent::living::Living;
@@ -75,7 +76,7 @@ pub(crate) enum Message {
     /// The process was waited for.
     Exited(Exit),
     /// What it left in its pipes is read, so that everything about its end is known.
-    Drained(Exit),
+    Drained(Exit, OomVerdict),
     /// The last words are read and the runs answered: the last of an incarnation.
     Ended(Box<ExitView>),
 }
@@ -114,6 +115,8 @@ pub(crate) struct State {
     traceback: Option<String>,
     /// The violation of a pipe that ended inside a frame, unless a crash explains it.
     torn: Option<String>,
+    /// What the kernel says to the end of the process.
+    kernel: Option<String>,
     /// How the process ended, until that is told.
     exit: Option<ExitView>,
     /// What the system said of the process's end, once it did.
@@ -200,6 +203,7 @@ impl Actor for AgentProcess {
             birth: None,
             traceback: None,
             torn: None,
+            kernel: None,
             exit: None,
             status: None,
         };
@@ -259,7 +263,7 @@ impl Actor for AgentProcess {
                 }
                 return Ok(());
             }
-            Message::Drained(exit) => state.drained(&exit).into(),
+            Message::Drained(exit, oom) => state.drained(&exit, oom).into(),
             Message::Ended(exit) => {
                 state.exit = Some(*exit);
                 presence::Event::WrappedUp
@@ -338,34 +342,17 @@ impl State {
         })
     }
 
-    fn drained(&mut self, exit: &Exit) -> Event {
+    fn drained(&mut self, exit: &Exit, oom: OomVerdict) -> Event {
         self.status = Some(exit.status);
-        let cause = match (self.torn.take(), exit.status) {
-            (Some(torn), ExitStatus::Exited(0)) => Some(Event::Violation(torn)),
-            _ => self.out_of_time(exit).map(Event::LimitExceeded),
-        };
-        if let Some(cause) = cause {
+        let torn = self.torn.take();
+        if let Some(cause) = cause_of(&self.agent.spec.limits, exit, torn) {
             let now = self.node.clock.now();
             // The process is gone already; only the reason is wanted.
             drop(self.machine.handle(now, cause.into()));
         }
-        Event::Exited(match exit.status {
-            ExitStatus::Exited(code) => Status::Code(code),
-            ExitStatus::Signalled { signal, .. } => Status::Signal(signal),
-            // Somebody else waited for it; that it is gone is all that is known.
-            ExitStatus::Unknown => Status::Code(-1),
-        })
-    }
-
-    /// Where the kernel has ended it for its limit of processor time: that, and what it has used.
-    fn out_of_time(&self, exit: &Exit) -> Option<String> {
-        let ExitStatus::Signalled { signal, .. } = exit.status else {
-            return None;
-        };
-        let used = Millis(millis(exit.user_time + exit.system_time));
-        [Signal::CPU_TIME, Signal::KILL]
-            .contains(&Signal::from_raw(signal))
-            .then(|| self.agent.spec.limits.exceeded_by_time(used))?
+        let (status, kernel) = status_of(exit.status, oom);
+        self.kernel = kernel;
+        Event::Exited(status)
     }
 
     fn perform(&mut self, myself: &ActorRef<Message>, actions: Vec<Action>) {
@@ -469,7 +456,11 @@ impl State {
     fn wrap_up(&mut self, myself: &ActorRef<Message>, reason: ExitReason) {
         self.alarm = None;
         self.watch = None;
+        let kernel = self.kernel.take();
+        // What was done to it on purpose needs no other explanation.
+        let is_told = matches!(reason, ExitReason::OutOfMemory | ExitReason::Signalled(_));
         let exit = ExitView {
+            kernel: kernel.filter(|_| is_told),
             pid: self.process.as_ref().map(Living::pid),
             started_at: std::mem::take(&mut self.began_at),
             uptime: self.began.elapsed(),

@@ -56,6 +56,8 @@ pub struct ExitView {
     /// The stacks of its threads: before it was ended as unresponsive, or why there are none; or as
     /// Python has dumped them when it crashed.
     pub stacks: Option<String>,
+    /// What the kernel says to an end for lack of memory, or what speaks for one.
+    pub kernel: Option<String>,
     /// What its supervisor did next, as soon as that is decided. All copies see it.
     #[serde(serialize_with = "once")]
     pub next: Arc<OnceLock<NextView>>,
