@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 import time
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from synapse_agent.sentinel import resident_bytes
 from wire import Agent, call, frame, welcome
 
 HERE = Path(__file__).parent
@@ -559,3 +561,13 @@ def switches(pid: int) -> int:
         status = Path(f"/proc/{pid}/task/{task}/status").read_text()
         total += int(status.split("\nvoluntary_ctxt_switches:")[1].split()[0])
     return total
+
+
+def test_a_process_without_descriptors_still_knows_its_size() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        size = resident_bytes()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert size > 1_000_000

@@ -15,11 +15,13 @@ poison_after = 3
 entry = "dies_by_input:answer"
 idempotent = true
 retry_on_crash = 2
+poison_after = 3
 prefetch = 2
 [agent.told]
 entry = "dies_by_input:told"
 idempotent = true
 retry_on_crash = 2
+poison_after = 3
 [agent.tooled]
 entry = "dies_by_input:tooled"
 poison_after = 0
@@ -32,6 +34,7 @@ entry = "dies_by_input:answer"
 concurrency = 4
 idempotent = true
 retry_on_crash = 2
+poison_after = 3
 "#;
 
 /// The incarnations that have executed a call of this name.

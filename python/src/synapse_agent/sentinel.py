@@ -13,6 +13,7 @@ at least one of them sees the other. This module refuses to know what runs are.
 from __future__ import annotations
 
 import os
+import resource
 import select
 import sys
 import threading
@@ -187,12 +188,10 @@ class Gate:
 
 
 def resident_bytes() -> int:
-    """The process's resident size, in bytes; where there is no /proc, its peak."""
+    """The process's resident size, in bytes; its peak where /proc cannot be read."""
     try:
         with open("/proc/self/statm", "rb") as statm:
             return int(statm.read().split()[1]) * _PAGE_BYTES
     except OSError:
-        import resource
-
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return peak if sys.platform == "darwin" else peak * 1024

@@ -14,16 +14,10 @@ pub(crate) fn spec(raw: &RawAgent) -> CrashSpec {
         field.value().and_then(|it| u32::try_from(it.0).ok())
     }
     let default = CrashSpec::default();
-    let retry_on_crash = times(&raw.retry_on_crash).unwrap_or(default.retry_on_crash);
-    // What is tried no more has been tried: its last death condemns it.
-    let exhausted = match retry_on_crash {
-        0 => default.poison_after,
-        retries => retries + 1,
-    };
     CrashSpec {
         idempotent: raw.idempotent.or(default.idempotent),
-        retry_on_crash,
-        poison_after: times(&raw.poison_after).unwrap_or(exhausted),
+        retry_on_crash: times(&raw.retry_on_crash).unwrap_or(default.retry_on_crash),
+        poison_after: times(&raw.poison_after).unwrap_or(default.poison_after),
     }
 }
 

@@ -292,7 +292,7 @@ table! {
         /// `idempotent = true`.
         retry_on_crash: Whole<0, RETRIES_MAX>, "0", "2";
         /// A call that has killed the agent this often is refused, and kept as a dead letter;
-        /// 0: never. With `retry_on_crash`, one more than that where nothing is given.
+        /// 0: never.
         poison_after: Whole<0, POISON_MAX>, "0", "3";
     }
 }

@@ -11,7 +11,7 @@ use synapse_core::secret::{MASK, without_passwords};
 
 /// A shorter value is not looked for, in bytes: it would stand everywhere.
 const SECRET_BYTES_MIN: usize = 6;
-/// A shorter part of a secret of several parts (the lines of a key, the strings of a JSON document).
+/// A shorter string of a secret that is a JSON document: its words stand everywhere.
 const PART_BYTES_MIN: usize = 16;
 /// What a cut has left of a secret is one from this length on.
 const TORN_BYTES_MIN: usize = 4;
@@ -160,20 +160,23 @@ impl Finder {
 
 /// How a secret may stand in a text: as it is, escaped, encoded for a URL; and its parts.
 fn forms(secret: &str) -> Vec<String> {
-    let parts = secret.split(['\n', '\r', '"']);
-    let parts = parts.flat_map(|part| part.split("\\n"));
-    let parts = parts.filter(|part| part.len() >= PART_BYTES_MIN);
-    let whole = std::iter::once(secret.trim()).filter(|whole| whole.len() >= SECRET_BYTES_MIN);
-    let plain: Vec<&str> = whole.chain(parts).collect();
+    let strings = secret.split(['\n', '\r', '"']);
+    let strings = strings.flat_map(|part| part.split("\\n"));
+    let strings = strings.filter(|part| part.len() >= PART_BYTES_MIN);
+    // As stderr is read: what stands on a line is a secret as the whole is.
+    let lines = secret.lines().chain([secret]).map(str::trim);
+    let lines = lines.filter(|line| line.len() >= SECRET_BYTES_MIN);
+    let plain: Vec<&str> = lines.chain(strings).collect();
     let escaped = plain.iter().flat_map(|text| escaped(text));
-    let encoded = plain.iter().map(|text| encoded(text));
+    let encoded = plain.iter().flat_map(|text| encoded(text));
     let plain = plain.iter().map(|text| (*text).to_owned());
     plain.chain(escaped).chain(encoded).collect()
 }
 
 /// As Python's `repr` and JSON write it: between quotes of either kind, or in ASCII alone.
 fn escaped(text: &str) -> [String; 4] {
-    let escaped = text.replace('\\', r"\\");
+    let escaped = text.replace('\\', r"\\").replace('\n', r"\n");
+    let escaped = escaped.replace('\r', r"\r").replace('\t', r"\t");
     let (double, single) = (escaped.replace('"', r#"\""#), escaped.replace('\'', r"\'"));
     let mut ascii = String::with_capacity(double.len());
     let mut units = [0; 2];
@@ -189,18 +192,34 @@ fn escaped(text: &str) -> [String; 4] {
     [escaped, double, single, ascii]
 }
 
-/// As it stands in a URL.
-fn encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                encoded.push(char::from(byte));
+/// As it stands in a URL: in a path, in a query, in a form; with large and small digits.
+fn encoded(text: &str) -> Vec<String> {
+    let mut forms = Vec::new();
+    for (slash, space) in [("%2F", "%20"), ("/", "%20"), ("%2F", "+")] {
+        let (mut large, mut small) = (String::new(), String::new());
+        for byte in text.bytes() {
+            match byte {
+                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                    large.push(char::from(byte));
+                    small.push(char::from(byte));
+                }
+                b'/' if slash == "/" => {
+                    large.push('/');
+                    small.push('/');
+                }
+                b' ' if space == "+" => {
+                    large.push('+');
+                    small.push('+');
+                }
+                _ => {
+                    large.push_str(&format!("%{byte:02X}"));
+                    small.push_str(&format!("%{byte:02x}"));
+                }
             }
-            _ => encoded.push_str(&format!("%{byte:02X}")),
         }
+        forms.extend([large, small]);
     }
-    encoded
+    forms
 }
 
 /// Values stay out of it.

@@ -36,8 +36,8 @@ pub fn log_line(line: &LogLine, palette: Palette) -> String {
 pub fn event(event: &NodeEvent, palette: Palette) -> String {
     let kind = pad(&event.kind, KIND_CELLS);
     let kind = match event.kind.as_str() {
-        "agent_ready" | "node_started" => palette.good(&kind),
-        "agent_exited" | "agent_restarting" => palette.warn(&kind),
+        "agent_ready" | "agent_recovered" | "node_started" => palette.good(&kind),
+        "agent_exited" | "agent_restarting" | "agent_unresponsive" => palette.warn(&kind),
         "agent_down" | "supervisor_gave_up" | "crash_report" | "dead_letter" => palette.bad(&kind),
         _ => palette.dim(&kind),
     };
@@ -67,7 +67,8 @@ fn words(event: &NodeEvent) -> String {
 pub fn notice(event: &NodeEvent, kept: Option<u64>, palette: Palette) -> Option<String> {
     let text = words(event);
     let line = match event.kind.as_str() {
-        "agent_restarting" => palette.warn(&format!("  ! {text}")),
+        "agent_restarting" | "agent_unresponsive" => palette.warn(&format!("  ! {text}")),
+        "agent_recovered" => palette.good(&format!("  + {text}")),
         "agent_down" | "supervisor_gave_up" | "dead_letter" => palette.bad(&format!("  ! {text}")),
         "node_stopping" => palette.warn(&format!("  ! {}", or(&text, "the node is stopping"))),
         "agent_ready" => {

@@ -122,6 +122,9 @@ impl Page {
     }
 }
 
+/// What a process of Python's exits with that SIGTERM has ended.
+const TERMINATED: i32 = 128 + 15;
+
 /// How it ended, in a few words: `killed by SIGSEGV (signal 11), core dumped, after 41 s`.
 fn end(dossier: &Dossier) -> String {
     let mut words = dossier.detail.clone();
@@ -156,6 +159,9 @@ fn meaning(dossier: &Dossier) -> Option<&'static str> {
              memory has run out"
             }
             ("signalled", Some(_)) => "somebody else sent it the signal, or it did so itself",
+            ("exited", _) if dossier.code == Some(TERMINATED) => {
+                "somebody else asked it to end, by SIGTERM, and it did"
+            }
             ("exited", _) => "its code ended the process with that code, which says failure",
             ("normal", _) => "its code ended the process, and said success",
             ("start_failed", _) => "it never took a call",

@@ -45,6 +45,13 @@ fn it_is_known_in_the_forms_that_texts_give_it() {
         r#"json: "***""#,
     );
     check(&secret, "url: ?k=p%40ss%20%22w%5Cd%22", "url: ?k=***");
+    let token = ["abc/def ghi+jkl=="];
+    check(&token, "path: abc/def%20ghi%2Bjkl%3D%3D", "path: ***");
+    check(&token, "query: abc%2Fdef+ghi%2Bjkl%3D%3D", "query: ***");
+    check(&token, "small: abc%2fdef%20ghi%2bjkl%3d%3d", "small: ***");
+    let lines = ["line one\nline two"];
+    check(&lines, "line one", "***");
+    check(&lines, r"'line one\nline two'", "'***'");
     let key = "-----BEGIN KEY-----\nMIIBVgIBADANBgkqhkiG\nq83vEjRWeJCrze8SNFZ4\n";
     // A line at a time, as stderr is read; and with its line feeds escaped, as in a repr.
     check(&[key], "MIIBVgIBADANBgkqhkiG", "***");
