@@ -199,10 +199,19 @@ impl Life {
             // EPERM is how some systems say that nothing but the dead leader is in the group.
             tracing::trace!(pid = self.pid(), %error, "nothing left to kill in the group");
         }
+        // The wait counts the children in that it has waited for.
+        let own = Work::of(self.pid());
         let exit = kernel::wait(self.pid);
         *reaped = true;
         drop(reaped);
-        self.exit.send_replace(Some(exit));
+        self.exit.send_replace(Some(match own {
+            Some(own) => Exit {
+                user_time: own.user_time,
+                system_time: own.system_time,
+                ..exit
+            },
+            None => exit,
+        }));
     }
 
     fn signal(&self, signal: Signal, process_or_group: i32) -> Result<(), SignalError> {

@@ -13,9 +13,10 @@ pub struct Exit {
     /// The largest resident size of it or of a child it waited for. The kernel counts from the
     /// fork, so that it is never less than what the process that forked it had at that moment.
     pub peak_resident_bytes: Option<u64>,
-    /// Processor time in its own code.
+    /// Processor time in its own code; also that of children it waited for, where the system does
+    /// not tell them apart.
     pub user_time: Duration,
-    /// Processor time in the kernel.
+    /// The same in the kernel.
     pub system_time: Duration,
 }
 

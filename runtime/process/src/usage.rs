@@ -36,6 +36,10 @@ pub(crate) fn of(pid: u32) -> Option<Usage> {
 pub struct Work {
     /// As [`Usage::cpu_time`].
     pub cpu_time: Duration,
+    /// What of it was in its own code.
+    pub user_time: Duration,
+    /// What of it was in the kernel.
+    pub system_time: Duration,
     /// As [`Usage::threads`].
     pub threads: u64,
     /// As [`Usage::resident_bytes`].
@@ -65,11 +69,17 @@ impl Work {
         let (_, rest) = stat.rsplit_once(") ")?;
         let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
         let field = |number: usize| fields.get(number - STATE)?.parse::<u64>().ok();
-        let ticks = field(USER_TICKS)?.checked_add(field(SYSTEM_TICKS)?)?;
-        let ms = ticks.checked_mul(1000)? / rustix::param::clock_ticks_per_second().max(1);
+        let time = |number| {
+            let ms = field(number)?.checked_mul(1000)?;
+            let per_second = rustix::param::clock_ticks_per_second().max(1);
+            Some(Duration::from_millis(ms / per_second))
+        };
+        let (user_time, system_time) = (time(USER_TICKS)?, time(SYSTEM_TICKS)?);
         let page_bytes = u64::try_from(rustix::param::page_size()).ok()?;
         Some(Self {
-            cpu_time: Duration::from_millis(ms),
+            cpu_time: user_time.checked_add(system_time)?,
+            user_time,
+            system_time,
             threads: field(THREADS)?,
             resident_bytes: field(RESIDENT_PAGES)?.checked_mul(page_bytes)?,
         })

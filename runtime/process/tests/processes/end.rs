@@ -86,6 +86,23 @@ async fn peak_memory_and_processor_time_are_told() {
     );
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn processor_time_of_its_children_is_not_its_own() {
+    let script = "import os, time\n\
+        child = os.fork()\n\
+        while child == 0 and time.process_time() < 2: pass\n\
+        child and os.waitpid(child, 0)";
+    let command = Command::new("python3", "/")
+        .args(["-I", "-S", "-c", script])
+        .env([("PATH", std::env::var_os("PATH").unwrap())]);
+    let mut child = spawner().spawn(command).await.unwrap();
+    let exit = ended(&mut child.exit).await;
+    assert!(exit.status.success(), "{exit:?}");
+    let own = exit.user_time + exit.system_time;
+    assert!(own < Duration::from_secs(1), "{exit:?}");
+}
+
 #[tokio::test]
 async fn a_living_process_can_be_looked_at_and_a_dead_one_not() {
     let mut child = start("read line").await;
